@@ -1,0 +1,72 @@
+# Everything one does with palio on one machine. `make` alone lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= python3
+BOOTSTRAP := $(PYTHON) tools/bootstrap.py
+BIN := .venv/bin
+SOURCES := $(wildcard libs/*/src services/*/src operator/src)
+
+.PHONY: help demo stop clean test test-unit test-int test-contract test-ui test-chaos bench check fmt ui crds lock setup dev
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 \2/p' Makefile | awk '{ printf "  %-6s%-15s", $$1, $$2; $$1 = $$2 = ""; print }'
+
+demo: setup ## Run the whole platform here: UI on port 3000, API on 23455 (DETACH=1 returns when it is ready)
+	@exec $(BIN)/palio demo $(if $(DETACH),--detach) $(ARGS)
+
+stop: setup ## End what `make demo` started
+	@$(BIN)/palio stop
+
+clean: setup ## End it and remove all its data
+	@$(BIN)/palio stop && $(BIN)/palio clean
+
+test: dev ## Run every test tier and say how many tests of each ran
+	@$(BIN)/python tools/tiers.py
+
+test-unit: dev ## Run the unit tier: pure rules, no sockets
+	@$(BIN)/python tools/tiers.py unit
+
+test-int: dev ## Run the integration tier: real PostgreSQL and Valkey
+	@$(BIN)/python tools/tiers.py integration
+
+test-contract: dev ## Run the contract tier: the API against its OpenAPI document
+	@$(BIN)/python tools/tiers.py contract
+
+test-ui: dev ## Run the UI tier: the page's own tests, and walks in Chromium
+	@$(BIN)/python tools/tiers.py ui
+
+test-chaos: dev ## Run the chaos tier: kill parts under load and count
+	@$(BIN)/python tools/tiers.py chaos
+
+bench: dev ## Measure this machine beside its own baselines
+	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+check: dev ## Check formatting, lints, types and the direction of imports
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy $(SOURCES) tests
+	$(BIN)/lint-imports
+	$(BOOTSTRAP) npm run --silent check
+
+fmt: dev ## Format everything
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix --quiet .
+	$(BOOTSTRAP) npm run --silent fmt
+
+ui: ## Build the demo UI into the gateway
+	@$(BOOTSTRAP) ui
+
+crds: ## Copy the resources' definitions into the operator's chart
+	@$(PYTHON) tools/crds.py
+
+lock: ## Write locks/*.txt anew from the members' manifests
+	@$(BOOTSTRAP) lock
+
+setup: ## Install what running needs (skipped when nothing changed)
+	@$(BOOTSTRAP) environment
+	@$(BOOTSTRAP) ui
+
+dev: ## Install what testing needs as well
+	@$(BOOTSTRAP) environment --dev
+	@$(BOOTSTRAP) ui

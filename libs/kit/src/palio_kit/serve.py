@@ -1,0 +1,90 @@
+"""Running an app: uvicorn with the bounds every service shares."""
+
+import asyncio
+import gc
+import socket
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import uvicorn
+
+from palio_kit import logs
+from palio_kit.asgi import App
+from palio_kit.settings import ServiceSettings
+
+S = TypeVar("S", bound=ServiceSettings)
+
+_BACKLOG = 2048
+_KEEP_ALIVE_S = 75  # longer than any of our clients keeps an idle connection
+_GRACEFUL_S = 20
+_WS_BYTES_MAX = 65536
+_COLLECT_EVERY = 20_000  # objects, instead of 700: at 10,000 requests a second it would run 500 times a second
+
+
+def run(
+    create_app: Callable[[S], App],
+    settings: S,
+    *,
+    sockets: Sequence[socket.socket] | None = None,
+    ws: type[asyncio.Protocol] | str = "websockets-sansio",
+) -> None:
+    """Serve until SIGTERM or SIGINT; open requests get 20 s to finish.
+
+    Args:
+        sockets: listening sockets to use instead of `host:port` (the launcher binds them before it forks).
+        ws: uvicorn's web socket protocol, or a class of one's own.
+    """
+    logs.configure(settings.service, level=settings.log_level, style=settings.log_format)
+    prepared = server(create_app, settings, ws=ws)
+    _spare_the_collector()
+    prepared.run(sockets=list(sockets) if sockets else None)
+
+
+def _spare_the_collector() -> None:
+    """What was made until now lives as long as the process, and what requests make dies by itself: look rarely."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY, 20, 50)
+
+
+def server(
+    create_app: Callable[[S], App],
+    settings: S,
+    *,
+    ws: type[asyncio.Protocol] | str = "websockets-sansio",
+    graceful_s: int = _GRACEFUL_S,
+) -> uvicorn.Server:
+    """The server that `run` runs, for those who start and stop it by hand (tests)."""
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        ws=ws,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=graceful_s,
+        ws_max_size=_WS_BYTES_MAX,
+        ws_per_message_deflate=False,
+        proxy_headers=False,
+    )
+    return uvicorn.Server(config)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes any free one.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((host, port))
+    listening.set_inheritable(True)
+    return listening
