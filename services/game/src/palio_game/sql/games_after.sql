@@ -1,0 +1,6 @@
+-- A page of the catalogue by id; the id before it is the cursor.
+SELECT game_id, title, description, score_order, keep, score_min, score_max, score_unit, counts_globally, created_at
+FROM game.games
+WHERE game_id > $1
+ORDER BY game_id
+LIMIT $2

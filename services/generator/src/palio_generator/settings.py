@@ -1,0 +1,26 @@
+"""Settings of the generator."""
+
+from pydantic import Field
+
+from palio_kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What the generator makes, and how hard it may press the gateway."""
+
+    service: str = Field("generator", description="this service's name")
+    port: int = Field(23458, ge=0, le=65535, description="port to listen on")
+
+    seed: int = Field(2026, ge=0, lt=2**31, description="decides the demo users, their skill and their past")
+    population_users: int = Field(40, ge=2, le=1_000, description="demo users that populate registers")
+    population_submissions: int = Field(
+        2_000, ge=0, le=1_000_000, description="games played before, all games together"
+    )
+    writes_in_flight_max: int = Field(4, ge=1, le=32, description="requests of populate at the gateway at once")
+    logins_in_flight_max: int = Field(4, ge=1, le=32, description="registrations and logins at once (argon2 is heavy)")
+    patience_s: float = Field(30.0, gt=0, le=600, description="how long one request is tried again before giving up")
+
+    @property
+    def population(self) -> str:
+        """The name under which progress is noted: another seed or size is another population."""
+        return f"{self.seed}/{self.population_users}/{self.population_submissions}"

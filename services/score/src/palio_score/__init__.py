@@ -1,0 +1,1 @@
+"""palio's score service: takes submissions, keeps standings, feeds the boards."""

@@ -1,0 +1,13 @@
+"""`python -m palio_tournament` starts the service; with `settle`, `verify` or `reopen ID` it does that and ends."""
+
+import sys
+
+from palio_kit import serve
+from palio_tournament import commands
+from palio_tournament.app import create_app
+from palio_tournament.settings import Settings
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit(commands.main(sys.argv[1:]))
+    serve.run(create_app, Settings())

@@ -1,0 +1,71 @@
+"""Commands over one tournament's record: `settle`, `verify`, `reopen`. A payout job runs `settle`.
+
+Each prints one line of JSON. Exit code 0: as asked; 1: a record does not verify; 42: repeating it will not help;
+75: try again later (EX_TEMPFAIL). They need nothing but `PALIO_DATABASE_URL`.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from palio_kit import postgres
+from palio_kit.problems import Problem, Unavailable
+from palio_kit.wire import rfc3339
+from palio_tournament.errors import NotYetDue
+from palio_tournament.settings import CommandSettings, for_settlement
+from palio_tournament.settlement import Settler
+
+FAILED, USELESS_TO_REPEAT, TRY_LATER = 1, 42, 75
+USAGE = "usage: python -m palio_tournament [settle|verify|reopen TOURNAMENT_ID]"
+
+Command = Callable[[Settler, UUID], Awaitable[tuple[dict[str, Any], int]]]
+
+
+async def settle(settler: Settler, tournament_id: UUID) -> tuple[dict[str, Any], int]:
+    """Settle a tournament; if it was settled before, tell that settlement and `"changed": false`."""
+    settled = await settler.settle(tournament_id)
+    note = "settled now" if settled.changed else "it was settled before; nothing was changed"
+    return asdict(settled) | {"settled_at": rfc3339(settled.settled_at), "note": note}, 0
+
+
+async def verify(settler: Settler, tournament_id: UUID) -> tuple[dict[str, Any], int]:
+    """Compute digest, awards and pool again from the frozen standings and compare."""
+    verified = await settler.verify(tournament_id)
+    return asdict(verified) | {"ok": verified.ok}, 0 if verified.ok else FAILED
+
+
+async def reopen(settler: Settler, tournament_id: UUID) -> tuple[dict[str, Any], int]:
+    """Let a tournament whose settlement failed be settled again."""
+    reopened = await settler.reopen(tournament_id)
+    return {"tournament_id": tournament_id, "reopened": reopened}, 0 if reopened else USELESS_TO_REPEAT
+
+
+COMMANDS: dict[str, Command] = {"settle": settle, "verify": verify, "reopen": reopen}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; answer the exit code."""
+    try:
+        name, identifier = arguments
+        command, tournament_id = COMMANDS[name], UUID(identifier)
+    except (ValueError, KeyError):
+        sys.stderr.write(f"{USAGE}\n")
+        return USELESS_TO_REPEAT
+    answer, code = asyncio.run(_run(command, tournament_id, CommandSettings()))
+    sys.stdout.write(msgspec.json.encode(answer, enc_hook=str).decode() + "\n")
+    return code
+
+
+async def _run(command: Command, tournament_id: UUID, settings: CommandSettings) -> tuple[dict[str, Any], int]:
+    async with postgres.connect(for_settlement(settings, 1)) as database:
+        try:
+            return await command(Settler(database), tournament_id)
+        except Problem as problem:
+            again = isinstance(problem, Unavailable | NotYetDue)
+            answer = {"tournament_id": tournament_id, "code": problem.code, "detail": problem.detail}
+            return answer, TRY_LATER if again else USELESS_TO_REPEAT

@@ -1,0 +1,2 @@
+-- Make room for other prizes of a locked record that paid none.
+DELETE FROM tournament.prizes WHERE tournament_id = $1

@@ -1,0 +1,1 @@
+"""palio's user service."""

@@ -1,0 +1,1 @@
+"""palio's websocket service."""
