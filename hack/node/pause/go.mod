@@ -1,0 +1,3 @@
+module palio.gg/hack/pause
+
+go 1.24.0

@@ -1,0 +1,1 @@
+"""palio's operator: makes `Tournament` resources true."""

@@ -1,0 +1,79 @@
+"""How the operator is put together: clients, loops, the canary, kopf around them; closed in reverse order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import kopf
+from kubernetes.aio import client
+
+from palio_kit.http import Identity, Peer
+from palio_kit.tasks import running
+from palio_operator import handlers, kube
+from palio_operator.loops import Loops
+from palio_operator.reconcile import Reconciler
+from palio_operator.records import Records
+from palio_operator.settings import Settings
+from palio_operator.watching import Auditor, Canary
+
+_CONNECTIONS_MAX = 16
+
+
+async def run(
+    settings: Settings,
+    *,
+    configuration: client.Configuration | None = None,
+    login: kopf.ConnectionInfo | None = None,
+    stop: asyncio.Event | None = None,
+    ready: asyncio.Event | None = None,
+    liveness: bool = True,
+) -> None:
+    """Operate until told to stop.
+
+    Args:
+        configuration, login: the API server for our own client and for kopf, if not the pod's or the kubeconfig's.
+    """
+    async with AsyncExitStack() as stack:
+        kubernetes = await stack.enter_async_context(kube.connect(settings.kubernetes_timeout_s, configuration))
+        records = Records(await stack.enter_async_context(_tournament_service(settings)))
+        loops = Loops(Reconciler(kubernetes, records, settings.clockwork(), settings.payout_run()))
+        canary = Canary(settings.stalled_after_s)
+        auditor = Auditor(kubernetes, canary, settings.namespaces, settings.audit_s, loops.wake)
+        await stack.enter_async_context(running("audit", auditor.step))
+        await kopf.operator(
+            registry=_registry(loops, canary, login),
+            settings=_kopf_settings(),
+            standalone=True,
+            clusterwide=not settings.namespaces,
+            namespaces=settings.namespaces,
+            liveness_endpoint=f"http://{settings.host}:{settings.liveness_port}/healthz" if liveness else None,
+            stop_flag=stop,
+            ready_flag=ready,
+        )
+
+
+def _kopf_settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    handlers.configure(settings)
+    return settings
+
+
+def _registry(loops: Loops, canary: Canary, login: kopf.ConnectionInfo | None) -> kopf.OperatorRegistry:
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=registry)
+    async def log_in(**known: Any) -> kopf.ConnectionInfo | None:
+        return login or kopf.login_with_service_account(**known) or kopf.login_with_kubeconfig(**known)
+
+    handlers.register(registry, loops, canary)
+    return registry
+
+
+@asynccontextmanager
+async def _tournament_service(settings: Settings) -> AsyncIterator[Peer]:
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS_MAX)
+    timeout = aiohttp.ClientTimeout(total=settings.upstream_timeout_s)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+        yield Peer(session, Identity(settings.identity_dir), "tournament", settings.tournament_url.rstrip("/"))
