@@ -14,7 +14,7 @@ from palio_kit.testing.waiting import eventually
 from palio_score.boards import Boards
 from palio_score.book import Book
 from palio_score.rebuilds import Rebuilds
-from palio_score.store import Store
+from palio_score.store import Rebuilding, Store
 
 FILL = """
 INSERT INTO score.standings (board, user_id, score, total, reached_at, version, submissions)
@@ -105,13 +105,40 @@ async def test_two_builders_of_one_board_do_not_meet(world: Any, settings: Any) 
     async with postgres.connect(settings) as database, redis.connect(settings) as cache:
         store, boards = Store(database), Boards(cache)
         book = Book(store)
-        rebuilds = Rebuilds(store, boards, book, rows=500, small_max=0)
+        replicas = [Rebuilds(store, boards, book, rows=500, small_max=0) for _ in range(4)]
         board = await book.board(f"game:{game}")
         assert board is not None
-        done = await asyncio.gather(*(rebuilds.rebuild(board) for _ in range(4)))
+        done = await asyncio.gather(*(rebuilds.rebuild(board) for rebuilds in replicas))
         assert done.count(True) >= 1
         assert len(await world.agreed(board.name)) == 3_000
-        assert not await rebuilds.small(board)
+        assert not await replicas[0].small(board, missing=True)
+
+
+@pytest.mark.parametrize(("small_max", "waits"), [(10, True), (2, False)])
+async def test_a_score_waits_for_a_build_that_runs_only_if_the_board_is_small(
+    world: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, small_max: int, waits: bool
+) -> None:
+    game, go_on, chunk = await world.game(), asyncio.Event(), Rebuilding.chunk
+    await world.owner.execute(FILL, f"game:{game}", 5)
+
+    async def held_back(source: Rebuilding, after: Any, rows: int) -> bytes:
+        await go_on.wait()
+        return await chunk(source, after, rows)
+
+    monkeypatch.setattr(Rebuilding, "chunk", held_back)
+    async with postgres.connect(settings) as database, redis.connect(settings) as cache:
+        store, boards = Store(database), Boards(cache)
+        rebuilds = Rebuilds(store, boards, Book(store), rows=500, small_max=small_max)
+        board = await Book(store).board(f"game:{game}")
+        assert board is not None
+        building = asyncio.create_task(rebuilds.rebuild(board))
+        await asyncio.sleep(0)
+        score = asyncio.create_task(rebuilds.small(board, missing=False))
+        if waits:
+            go_on.set()
+        assert await score is waits
+        go_on.set()
+        assert await building
 
 
 async def test_a_rebuild_that_loses_its_board_gives_up_and_is_begun_again(world: Any, settings: Any) -> None:

@@ -34,6 +34,44 @@ async def test_what_arrives_in_one_turn_of_the_loop_rides_together() -> None:
     assert flushes.batches == [["a", "b", "c"]]
 
 
+async def test_what_arrives_turn_after_turn_rides_together() -> None:
+    flushes = Flushes()
+    batcher = Batcher("test", flushes.flush, wait_max_ms=10_000)
+    waiting = []
+    for item in "abc":
+        waiting.append(batcher.submit(item))
+        await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert flushes.batches == [["a", "b", "c"]]
+
+
+async def test_an_endless_stream_is_cut_when_its_time_is_over() -> None:
+    flushes = Flushes()
+    batcher = Batcher("test", flushes.flush, wait_max_ms=1)
+    waiting = [batcher.submit("a")]
+    async with asyncio.timeout(10):
+        while not flushes.batches:
+            waiting.append(batcher.submit("b"))
+            await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    assert sum(map(len, flushes.batches)) == len(waiting)
+
+
+async def test_a_free_place_is_taken_without_waiting_for_the_flush_that_runs() -> None:
+    flushes = Flushes()
+    flushes.gate.clear()
+    batcher = Batcher("test", flushes.flush, flushes_max=2)
+    first = batcher.submit("a")
+    await flushes.started.wait()
+    flushes.started.clear()
+    second = batcher.submit("b")
+    async with asyncio.timeout(10):
+        await flushes.started.wait()
+    assert flushes.batches == [["a"], ["b"]]
+    flushes.gate.set()
+    assert await asyncio.gather(first, second) == ["A", "B"]
+
+
 async def test_an_item_counts_for_what_it_weighs() -> None:
     flushes = Flushes()
     batcher = Batcher("test", flushes.flush, items_max=4, flushes_max=1, weigh=len)

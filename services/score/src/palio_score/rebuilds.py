@@ -33,6 +33,8 @@ class Rebuilds:
         self._rows = rows
         self._small_max = small_max
         self._waiting: dict[str, bool] = {}
+        self._running: dict[str, asyncio.Future[bool]] = {}
+        """Builds of this process by board: whether it is ready now. Of a big board that is told before it is built."""
         self._wake = asyncio.Event()
 
     def request(self, board: str, *, even_ready: bool = False) -> None:
@@ -67,14 +69,17 @@ class Rebuilds:
         if even_ready or await self._boards.unready([name], await self._boards.run_id()):
             await self.rebuild(board)
 
-    async def small(self, board: Board) -> bool:
-        """Rebuild at once if the board is small.
+    async def small(self, board: Board, *, missing: bool) -> bool:
+        """Have a small board ready at once: built now if it is `missing`, or by who is at it in this process.
 
         Raises:
             RedisAway: Redis did not answer.
             Unavailable: PostgreSQL did not.
         """
-        return await self.rebuild(board, players_max=self._small_max)
+        running = self._running.get(board.name)
+        if running is not None:
+            return await asyncio.shield(running)
+        return missing and await self.rebuild(board, players_max=self._small_max)
 
     async def rebuild(self, board: Board, *, players_max: int | None = None) -> bool:
         """Build a board; False if it has more than `players_max`, somebody else builds it, or Redis lost it meanwhile.
@@ -83,8 +88,24 @@ class Rebuilds:
             RedisAway: Redis did not answer; the board stays unready and is found again.
             Unavailable: PostgreSQL did not; likewise.
         """
+        if board.name in self._running:
+            return False
+        running = self._running[board.name] = asyncio.get_running_loop().create_future()
+        done = False
+        try:
+            done = await self._rebuild(board, players_max, running)
+        finally:
+            del self._running[board.name]
+            _tell(running, ready=done)
+        return done
+
+    async def _rebuild(self, board: Board, players_max: int | None, running: asyncio.Future[bool]) -> bool:
         async with self._store.rebuilding(board) as source:
-            if source is None or (players_max is not None and await source.more_than(players_max)):
+            if source is None:
+                return False
+            if await source.more_than(self._small_max):
+                _tell(running, ready=False)
+            if players_max is not None and running.done():
                 return False
             with metrics.REBUILD_SECONDS.time():
                 done = await self._build(board, source)
@@ -112,3 +133,8 @@ class Rebuilds:
             if not applied.state:
                 return False
         return True
+
+
+def _tell(running: asyncio.Future[bool], *, ready: bool) -> None:
+    if not running.done():
+        running.set_result(ready)
