@@ -4,11 +4,13 @@ Nothing starts before a test asks for it, so the unit tier stays without servers
 """
 
 import json
+import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import hypothesis
 import jwt
 import pytest
 import redis
@@ -23,6 +25,11 @@ from support.stores import ROLES, Databases, postgres_server, reachable_director
 S = TypeVar("S", bound=ServiceSettings)
 
 SERVICE_ISSUER = "palio-test"
+
+# A deadline would measure the machine. In CI hypothesis's own profile holds: the same examples each time, no deadline.
+hypothesis.settings.register_profile("palio", deadline=None)
+if not os.environ.get("CI"):
+    hypothesis.settings.load_profile("palio")
 
 
 @pytest.fixture(autouse=True)

@@ -69,7 +69,7 @@ async def test_a_free_place_is_taken_without_waiting_for_the_flush_that_runs() -
         await flushes.started.wait()
     assert flushes.batches == [["a"], ["b"]]
     flushes.gate.set()
-    assert await asyncio.gather(first, second) == ["A", "B"]
+    assert (await first, await second) == ("A", "B")
 
 
 async def test_an_item_counts_for_what_it_weighs() -> None:

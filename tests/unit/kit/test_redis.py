@@ -29,7 +29,11 @@ def test_a_failure_between_successes_does_not_open_it() -> None:
         assert breaker.allows(moment)
 
 
-@given(st.lists(st.tuples(st.booleans(), st.floats(0, 2)), max_size=60))
+MOMENTS = st.integers(0, 2048).map(lambda ticks: ticks / 1024)
+"""Up to two seconds in steps that add up without rounding: periods are compared to the last bit."""
+
+
+@given(st.lists(st.tuples(st.booleans(), MOMENTS), max_size=60))
 def test_however_calls_end_at_most_one_a_period_gets_through_an_open_breaker(history: list[tuple[bool, float]]) -> None:
     breaker = Breaker(failures_to_open=3, open_s=1.0)
     now, opened_tries = 0.0, []
