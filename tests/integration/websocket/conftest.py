@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import msgspec
 import pytest
 import redis
@@ -25,6 +26,8 @@ from support.apps import Running
 
 Frame = dict[str, Any]
 Row = list[Any]
+
+LISTENING_WITHIN_S = 20
 
 USER_IDS = [f"00000000-0000-7000-8000-{number:012x}" for number in range(300)]
 REACHED_AT = "2026-11-23T12:00:00.000000Z"
@@ -214,10 +217,19 @@ def stream_of(
             server: Running = stack.enter_context(
                 running(create_app, settings_of(**(urls | overrides)), ws=LiveProtocol)
             )
+            _wait_until_listening(server)
             client = stack.enter_context(redis.Redis.from_url(redis_url))
             return Stream(f"{server.websocket_url}/ws/main", server.url, behind, Source(client))
 
         yield start
+
+
+def _wait_until_listening(server: Running) -> None:
+    """What is published before the service has subscribed is lost, as it would be for anybody."""
+    deadline = time.monotonic() + LISTENING_WITHIN_S
+    while not httpx2.get(f"{server.url}/readyz").json()["checks"]["events"]["ok"]:
+        assert time.monotonic() < deadline, "the service did not subscribe to events"
+        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -137,8 +137,23 @@ class LiveProtocol(WebSocketsSansIOProtocol):
 
     @override
     def handle_parser_exception(self) -> None:
+        """Close, but throw away what the peer still sends until it has read why.
+
+        A TCP socket closed over unread bytes is reset, and a reset overtakes the close frame on its way.
+        """
+        if self.close_sent:
+            return
         self._leave()
-        super().handle_parser_exception()
+        closing = self.conn.close_sent
+        assert closing is not None
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": closing.code, "reason": closing.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.transport.write_eof()
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
     @override
     def shutdown(self) -> None:
