@@ -109,8 +109,7 @@ async def _converse(live: Live, socket: Socket, receive: Receive) -> None:
         message = await receive()
         if message["type"] != "websocket.receive":
             return
-        wait_s = pace.take("", time.monotonic())
-        if wait_s:
+        while wait_s := pace.take("", time.monotonic()):
             await asyncio.sleep(wait_s)
         await socket.protocol.writable.wait()
         try:
