@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from palio_kit.problems import Unavailable
+from palio_kit.testing.waiting import eventually
 from palio_score.flushes import Flusher
 from palio_score.store import Store
 
@@ -33,6 +35,29 @@ async def test_a_key_with_another_body_is_a_conflict(service: Any, world: Any) -
     other = await service.submit(ada, game, 6, key=KEY)
     assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
     assert len(await world.submissions(ada)) == 1
+
+
+async def test_an_answer_that_cannot_be_kept_is_not_shown(
+    service: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game, ada = await world.game("desc", "sum"), await world.player()
+
+    async def away(self: Store, answers: Any) -> None:
+        raise Unavailable
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "keep_bodies", away)
+        refused = await service.submit(ada, game, 5, key=KEY)
+        assert (refused.status_code, refused.json()["code"]) == (503, "outcome_unknown")
+        assert (await service.submit(ada, game, 5)).status_code == 201, "without a key there is nothing to keep"
+
+    async def answered() -> Any:
+        answer = await service.submit(ada, game, 5, key=KEY)
+        return answer if answer.status_code == 201 else None
+
+    seen = await eventually(answered)
+    assert (await service.submit(ada, game, 5, key=KEY)).content == seen.content
+    assert len(await world.submissions(ada)) == 2
 
 
 async def test_a_key_belongs_to_its_caller(service: Any, world: Any) -> None:
@@ -91,11 +116,11 @@ async def test_an_answer_that_was_never_kept_is_made_anew(
 ) -> None:
     game, ada = await world.game(), await world.player()
 
-    async def lost(*_: Any) -> None:
-        return None
+    async def lost(*_: Any) -> bool:
+        return True
 
     with monkeypatch.context() as patch:
-        patch.setattr(Flusher, "_keep", lost)
+        patch.setattr(Flusher, "_kept", lost)
         first = (await service.submit(ada, game, 5, key=KEY)).json()
     at_once = await service.submit(ada, game, 5, key=KEY)
     assert (at_once.status_code, at_once.json()["code"]) == (409, "idempotency_key_in_flight")

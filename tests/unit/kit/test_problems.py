@@ -16,7 +16,7 @@ def test_a_problem_says_everything_and_echoes_nothing() -> None:
         "type": "urn:palio:problem:invalid",
         "title": "The request is well-formed but invalid",
         "status": 422,
-        "detail": "The body is well-formed JSON but not what this path takes.",
+        "detail": "What was sent is well-formed, but not what this path takes.",
         "code": "invalid",
         "errors": [{"pointer": "/score", "detail": "an integer is needed"}],
         "trace_id": "abc",

@@ -53,7 +53,9 @@ def test_a_safe_integer_is_never_coerced(value: object) -> None:
         TypeAdapter(SafeInteger).validate_python(value, strict=True)
 
 
-@pytest.mark.parametrize("value", ["a\x00b", "a\nb", " a", "a ", "\ud800", "\u202a\x1b"])
+@pytest.mark.parametrize(
+    "value", ["a\x00b", "a\nb", " a", "a ", "\ud800", "\u202a\x1b", "a\u202eb", "\u200b", "\u200d\u0301"]
+)
 def test_plain_text_has_no_control_characters(value: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(PlainText).validate_python(value)

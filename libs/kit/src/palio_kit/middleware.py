@@ -165,8 +165,10 @@ class Bodies:
 def _check_media(given: dict[bytes, bytes], rule: BodyRule) -> None:
     if given.get(b"content-encoding") not in (None, b"identity"):
         raise UnsupportedMediaType("Compressed bodies are not taken.")
-    media = given.get(b"content-type", b"").split(b";")[0].strip().lower().decode("latin-1")
-    if media not in (rule.content_type, "application/json"):
+    media, _, parameters = given.get(b"content-type", b"").decode("latin-1").lower().partition(";")
+    if "charset" in parameters and "utf-8" not in parameters:
+        raise UnsupportedMediaType("Bodies are taken in UTF-8 only.")
+    if media.strip() not in (rule.content_type, "application/json"):
         raise UnsupportedMediaType(f"The body must be {rule.content_type}.")
 
 

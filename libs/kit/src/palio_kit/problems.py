@@ -115,7 +115,7 @@ class UnsupportedMediaType(Problem):
 
 
 class Invalid(Problem):
-    """The body is well-formed JSON but not what this path takes."""
+    """What was sent is well-formed, but not what this path takes."""
 
     status, code, title = 422, "invalid", "The request is well-formed but invalid"
 

@@ -55,9 +55,17 @@ class Page(Answer, Generic[T]):
     next_cursor: str | None = None
 
 
+_TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Bidirectional controls: in a name they would turn what others read beside it."""
+
+
 def _plain(text: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Cs", "Co", "Cn") for character in text):
         raise ValueError("control characters, surrogates and unassigned code points are not allowed")
+    if any(character in _TURNING for character in text):
+        raise ValueError("characters that turn the direction of writing are not allowed")
+    if text and all(unicodedata.category(character)[0] in "ZCM" for character in text):
+        raise ValueError("something must be visible")
     if text != text.strip():
         raise ValueError("spaces at the ends are not allowed")
     return unicodedata.normalize("NFC", text)

@@ -88,9 +88,14 @@ class ServiceProcess:
 
     def _fork(self, log: int) -> int:
         bind = leashed(signal.SIGKILL)
-        pid = os.fork()
-        if pid == 0:
-            self._be_child(log, bind)
+        # A signal that came between the fork and the child's own handlers would only set a flag of the parent's.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _OWN_SIGNALS)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._be_child(log, bind)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return pid
 
     def _be_child(self, log: int, bind: Any) -> NoReturn:
@@ -156,6 +161,7 @@ def _leave_parent(log: int, keep: set[int]) -> None:
     signal.set_wakeup_fd(-1)
     for number in _OWN_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OWN_SIGNALS)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(log, 1)

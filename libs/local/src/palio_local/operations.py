@@ -78,6 +78,10 @@ def clean(layout: Layout) -> int:
 def show_logs(layout: Layout, service: str | None, *, follow: bool, count: int) -> int:
     """Print the last lines of one or all services, in order of time, then what comes if asked."""
     paths = _log_files(layout) if service is None else {service: _log_file(layout, service)}
+    if service is not None and not paths[service].exists():
+        known = ", ".join(_log_files(layout)) or "nothing has run here yet"
+        console.print(f"There is no log of {service} ({known}).")
+        return 1
     for name, line in logs.merged(paths, count):
         console.print(prefixed(name, readable(line), list(paths)))
     tails = [Tail.at_end(name, path) for name, path in paths.items()]

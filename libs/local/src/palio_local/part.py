@@ -45,6 +45,10 @@ class StartFailed(RuntimeError):
 
 
 _SUGGESTIONS = (
+    (
+        "ConnectionRefusedError",
+        "A store does not answer: look at DATABASE_URL and REDIS_URL, or unset them to have stores started here.",
+    ),
     ("No space left on device", "Free some disk space, or choose another place with --data-dir."),
     (
         "initialized by PostgreSQL version",

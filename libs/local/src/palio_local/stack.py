@@ -164,6 +164,8 @@ class Stack:
     def _start_services(self, supervisor: Supervisor, processes: Sequence[ServiceProcess]) -> None:
         self.display.note(f"starting {len(processes)} services")
         for process in processes:
+            if self._told.to_end:
+                return
             supervisor.start(process)
 
         def check() -> None:

@@ -37,6 +37,7 @@ from palio_score.store import Claim, Flush, Kept, KeyedAnswer, NewSubmission, St
 log = logger(__name__)
 
 _FORGET_MAX = 500
+_CREATED = 201
 _LOOK_AGAIN = 3
 _LOOK_AGAIN_S = 0.2
 
@@ -190,15 +191,19 @@ class Flusher:
             replies.append(Reply(201, body))
             if scored.play.key is not None:
                 answers.append(_keyed(_claim(scored), body))
-        await self._keep(answers)
+        if not await self._kept(answers):
+            return [_unkept(reply, scored.play) for reply, scored in zip(replies, record.scored, strict=True)]
         return replies
 
-    async def _keep(self, answers: Sequence[KeyedAnswer]) -> None:
+    async def _kept(self, answers: Sequence[KeyedAnswer]) -> bool:
+        """Keep answers under their keys. Nobody may see one that is not kept: a replay could not repeat it."""
         if answers:
             try:
                 await self._store.keep_bodies(answers)
-            except Unavailable as problem:  # the scores are committed; a repeated request is answered anew
+            except Unavailable as problem:
                 log.warning("answers_not_kept", count=len(answers), error=problem.code)
+                return False
+        return True
 
     async def _replay(self, play: Play, kept: Kept | None) -> Reply:
         assert play.key is not None
@@ -221,8 +226,8 @@ class Flusher:
         body = _encode(_accepted_before(submission, replayed=replayed))
         key = play.key
         claim = Claim(key.caller, key.key, key.fingerprint.hex(), str(submission.submission_id))
-        await self._keep([_keyed(claim, body)])
-        return Reply(201, body, 0, replayed=replayed)
+        reply = Reply(201, body, 0, replayed=replayed)
+        return reply if await self._kept([_keyed(claim, body)]) else refusal(OutcomeUnknown(), play.trace_id)
 
     async def _after_unknown(self, plays: Sequence[Play], problem: OutcomeUnknown) -> list[Reply]:
         """The commit was sent and no answer came: a key that is there proves that it happened."""
@@ -250,6 +255,13 @@ class Flusher:
 def refusal(problem: Problem, trace_id: str | None) -> Reply:
     """A problem as a reply."""
     return Reply(problem.status, problem.body(trace_id or ""), problem.retry_after_s or 0)
+
+
+def _unkept(reply: Reply, play: Play) -> Reply:
+    """What to answer in the place of a reply whose bytes could not be kept."""
+    if play.key is None or reply.status != _CREATED or reply.replayed:
+        return reply
+    return refusal(OutcomeUnknown(), play.trace_id)
 
 
 async def _record(flush: Flush, plays: Sequence[Play], applied: Sequence[UUID]) -> Record:

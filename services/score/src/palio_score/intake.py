@@ -212,10 +212,9 @@ def _out_of_bounds(rules: Rules) -> ScoreOutOfBounds:
 
 
 def _user_id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise _bad_user_id() from error
+    if USER_ID.match(text.lower()) is None:
+        raise _bad_user_id()
+    return UUID(text)
 
 
 def _bad_user_id() -> Invalid:

@@ -109,13 +109,20 @@ async def _converse(live: Live, socket: Socket, receive: Receive) -> None:
         message = await receive()
         if message["type"] != "websocket.receive":
             return
-        while wait_s := pace.take("", time.monotonic()):
-            await asyncio.sleep(wait_s)
+        await _turn(pace)
         await socket.protocol.writable.wait()
         try:
             await live.handle(socket, _read(message["text"]))
         except Refusal as refusal:
             live.refuse(socket, refusal)
+
+
+async def _turn(pace: Buckets) -> None:
+    while True:
+        wait_s = pace.take("", time.monotonic())
+        if not wait_s:
+            return
+        await asyncio.sleep(wait_s)
 
 
 def _read(text: str) -> ClientMessage:

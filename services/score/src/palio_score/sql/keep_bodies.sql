@@ -1,14 +1,10 @@
--- Keep the exact answers under their keys. Not worth a flush of the log: a lost one is answered anew (docs/adr/0004).
+-- Keep the exact answers under their keys: whoever has seen one gets the same bytes again, after a crash too.
 -- $1 route   $2 [{caller, key, fingerprint, submission_id, body}]
-WITH relaxed AS MATERIALIZED (
-    SELECT set_config('synchronous_commit', 'off', true) AS mode
-)
 INSERT INTO score.idempotency_keys (caller, route, key, fingerprint, status, body, submission_id)
 SELECT caller, $1, key, decode(fingerprint, 'hex'), 201, convert_to(body, 'UTF8'), submission_id
 FROM json_to_recordset($2::json) AS answer (
     caller text, key text, fingerprint text, submission_id uuid, body text
 )
-WHERE (SELECT mode FROM relaxed) = 'off'
 ORDER BY caller, key
 ON CONFLICT (caller, route, key) DO UPDATE SET body = excluded.body
 WHERE score.idempotency_keys.body = ''
