@@ -141,9 +141,19 @@ async def test_a_score_waits_for_a_build_that_runs_only_if_the_board_is_small(
         assert await building
 
 
-async def test_a_rebuild_that_loses_its_board_gives_up_and_is_begun_again(world: Any, settings: Any) -> None:
-    game = await world.game()
+async def test_a_rebuild_that_loses_its_board_gives_up_and_is_begun_again(
+    world: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game, go_on, chunk = await world.game(), asyncio.Event(), Rebuilding.chunk
     await world.owner.execute(FILL, f"game:{game}", 3_000)
+
+    async def held_back(source: Rebuilding, after: Any, rows: int) -> bytes:
+        """All but the first."""
+        if after is not None:
+            await go_on.wait()
+        return await chunk(source, after, rows)
+
+    monkeypatch.setattr(Rebuilding, "chunk", held_back)
     async with postgres.connect(settings) as database, redis.connect(settings) as cache:
         store, boards = Store(database), Boards(cache)
         book = Book(store)
@@ -155,8 +165,9 @@ async def test_a_rebuild_that_loses_its_board_gives_up_and_is_begun_again(world:
         async def begun() -> bool:
             return bool(await world.redis.zcard(OrderingKeys.of(board.name).order))
 
-        await eventually(begun, every_s=0.001)
+        await eventually(begun)
         await world.redis.flushall()
+        go_on.set()
         assert await building is False
         assert await rebuilds.rebuild(board)
         assert len(await world.agreed(board.name)) == 3_000
