@@ -15,6 +15,7 @@ import pytest
 import redis
 import websockets
 
+from palio_kit import events
 from palio_kit.asgi import Receive, Scope, Send, read_body, respond
 from palio_kit.events import CHANNEL, Envelope
 from palio_kit.ids import new_id
@@ -142,7 +143,7 @@ class Client:
     async def subscribe(self, *channels: str, **others: Any) -> None:
         await self.say(type="subscribe", channels=list(channels), **others)
 
-    async def next(self, kind: str | None = None, *, within_s: float = 5, **having: Any) -> Frame:
+    async def next(self, kind: str | None = None, *, within_s: float = 20, **having: Any) -> Frame:
         """The next frame of that kind with these values; others before it are dropped."""
         async with asyncio.timeout(within_s):
             while True:
@@ -152,7 +153,7 @@ class Client:
                 if all(frame.get(key) == value for key, value in having.items()):
                     return frame
 
-    async def closed(self, *, within_s: float = 10) -> tuple[int, str]:
+    async def closed(self, *, within_s: float = 20) -> tuple[int, str]:
         """Code and reason of the close that comes."""
         with pytest.raises(websockets.ConnectionClosed) as closing:
             async with asyncio.timeout(within_s):
@@ -207,9 +208,15 @@ def behind(issuer: Issuer, running: Any, settings_of: Callable[..., Settings]) -
 
 @pytest.fixture
 def stream_of(
-    behind: Behind, running: Any, settings_of: Callable[..., Settings], redis_url: str
+    behind: Behind,
+    running: Any,
+    settings_of: Callable[..., Settings],
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., Stream]]:
     """A listening service: `stream_of(sockets_max=1)`."""
+    # `Source` tells no heartbeats: what is lost here is what a test loses, not what a busy machine tells late.
+    monkeypatch.setattr(events, "_SILENCE_MAX_S", 3_600.0)
     with ExitStack() as stack:
 
         def start(**overrides: Any) -> Stream:

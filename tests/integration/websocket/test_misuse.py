@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,8 @@ from palio_kit.testing.waiting import eventually
 
 GLOBAL = "leaderboard:global"
 ME, OTHER = UUID(USER_IDS[1]), UUID(USER_IDS[2])
+VALID_S = 5
+"""How long a token is valid whose end is awaited: long enough to be shown in time on a busy machine."""
 
 StreamOf = Callable[..., Stream]
 
@@ -149,7 +152,7 @@ async def test_a_client_that_answers_no_ping_is_closed(stream_of: StreamOf) -> N
     stream = stream_of(ping_interval_s=0.2, ping_timeout_s=0.3, close_timeout_s=0.3)
     reader, writer = await raw_socket(stream)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             data = await reader.read(-1)
     finally:
         writer.close()
@@ -172,9 +175,9 @@ async def test_a_slow_reader_gets_the_newest_snapshot_once_it_reads(stream_of: S
                 stream.source.scores({"global": ("e1", version)})
             return _metric("palio_live_left_out_frames_total") > left_out + 20
 
-        await eventually(left_out_some, within_s=30)
+        await eventually(left_out_some, within_s=120)
         held, deltas_after, jumped = 1, 0, 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while held < version:
                 frame = json.loads(await client.socket.recv())
                 if frame["type"] == "delta":
@@ -204,21 +207,21 @@ async def test_a_reader_that_stays_slow_is_closed(stream_of: StreamOf) -> None:
             stream.source.scores({"global": ("e1", changed)})
             return _metric("palio_live_closed_total", code="4001") > closed
 
-        await eventually(is_closed, within_s=30)
+        await eventually(is_closed, within_s=120)
         assert await healthy.next("heartbeat")
 
 
 async def test_a_flood_of_messages_slows_the_flooder_only(stream_of: StreamOf) -> None:
-    stream = stream_of(messages_per_second=20, messages_burst=10)
+    stream = stream_of(messages_per_second=4, messages_burst=10)
     async with stream.connect() as flooder, stream.connect() as other:
         began = time.monotonic()
         for _ in range(80):
             await flooder.say(type="ping")
         await other.say(type="ping")
-        assert await other.next("pong", within_s=2)
-        for _ in range(40):
+        assert await other.next("pong", within_s=10), "the flooder's last one comes after 17 s"
+        for _ in range(20):
             await flooder.next("pong")
-        assert time.monotonic() - began > (40 - 10) / 20 - 0.1, "beyond the burst each had to wait its turn"
+        assert time.monotonic() - began > (20 - 10) / 4 - 0.1, "beyond the burst each had to wait its turn"
 
 
 @pytest.mark.parametrize(
@@ -242,7 +245,7 @@ async def test_a_players_channel_is_his_alone(stream: Stream, issuer: Issuer, to
 
 async def test_a_players_channel_ends_with_his_token(stream: Stream, issuer: Issuer) -> None:
     async with stream.connect() as client:
-        await client.subscribe(f"player:{ME}", "score", token=issuer.access_token(ME, valid_s=2))
+        await client.subscribe(f"player:{ME}", "score", token=issuer.access_token(ME, valid_s=VALID_S))
         assert len((await client.next("subscribed"))["channels"]) == 2
         error = await client.next("error")
         assert (error["code"], error["channel"]) == ("token_refused", f"player:{ME}")
@@ -251,11 +254,13 @@ async def test_a_players_channel_ends_with_his_token(stream: Stream, issuer: Iss
 
 async def test_a_renewed_token_keeps_the_channel(stream: Stream, issuer: Issuer) -> None:
     async with stream.connect() as client:
-        await client.subscribe(f"player:{ME}", token=issuer.access_token(ME, valid_s=2))
+        await client.subscribe(f"player:{ME}", token=issuer.access_token(ME, valid_s=VALID_S))
+        first_ends = datetime.now(UTC) + timedelta(seconds=VALID_S)
         await client.subscribe("score", token=issuer.access_token(ME))
-        for _ in range(4):
-            versions = (await client.next("heartbeat"))["versions"]
-        assert sorted(versions) == [f"player:{ME}", "score"]
+        while datetime.fromisoformat((await client.next("heartbeat"))["at"]) < first_ends:
+            pass
+        # Tokens end right after a heartbeat, so it is the next one that tells.
+        assert sorted((await client.next("heartbeat"))["versions"]) == [f"player:{ME}", "score"]
 
 
 async def test_somebody_elses_token_ends_the_first_ones_channel(stream: Stream, issuer: Issuer) -> None:
@@ -269,17 +274,20 @@ async def test_somebody_elses_token_ends_the_first_ones_channel(stream: Stream, 
 
 
 async def test_outside_the_demo_nothing_is_told_without_a_token(stream_of: StreamOf, issuer: Issuer) -> None:
-    stream = stream_of(profile="production", first_token_s=1)
+    stream = stream_of(profile="production")
     async with stream.connect() as client:
         await client.subscribe("score")
         assert (await client.next("error"))["code"] == "token_needed"
         assert await client.closed() == (4501, "token_needed")
     async with stream.connect() as client:
-        assert (await client.closed())[0] == 4501
-    async with stream.connect() as client:
-        await client.subscribe("score", token=issuer.access_token(ME, valid_s=2))
+        await client.subscribe("score", token=issuer.access_token(ME, valid_s=VALID_S))
         assert (await client.next("snapshot"))["channel"] == "score"
         assert await client.closed() == (4501, "token expired")
+
+
+async def test_outside_the_demo_who_stays_silent_is_closed(stream_of: StreamOf) -> None:
+    async with stream_of(profile="production", first_token_s=1).connect() as client:
+        assert await client.closed() == (4501, "no token")
 
 
 async def test_ten_thousand_subscriptions_stay_within_the_bound(stream: Stream) -> None:
@@ -319,7 +327,7 @@ async def handshake(
     """Status and headers of the answer; the connection is closed then."""
     reader, writer = await raw_socket(stream, headers, path)
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     finally:
         writer.close()
