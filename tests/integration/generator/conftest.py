@@ -36,7 +36,7 @@ def seed() -> int:
 def settings(stub_url: str, make_settings: Any, seed: int) -> Settings:
     made: Settings = make_settings(
         Settings, gateway_url=stub_url, user_url=stub_url, seed=seed, population_users=8, population_submissions=300,
-        patience_s=5,
+        patience_s=60,
     )  # fmt: skip
     return made
 

@@ -10,6 +10,8 @@ import pytest
 
 from integration.generator.gateway_stub import StubGateway, game, problem
 from palio_generator import domain
+from palio_generator.app import create_app
+from palio_generator.settings import Settings
 from palio_kit.testing.waiting import eventually
 
 POPULATE = "/api/v1/demo/populate"
@@ -28,7 +30,7 @@ async def ended(client: httpx2.AsyncClient) -> dict[str, Any]:
         status = await status_of(client)
         return None if status["state"] == "running" else status
 
-    status = await eventually(probe, within_s=20)
+    status = await eventually(probe, within_s=60)
     assert status is not None
     return status
 
@@ -105,7 +107,7 @@ async def test_a_cancelled_run_stops_at_once_and_the_next_goes_on(
         return batches > 3
 
     await eventually(under_way)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):  # far less than the patience with which a batch is tried again
         status = (await client.delete(POPULATE)).json()
     assert status["state"] == "cancelled"
     assert 0 < status["done"] < status["total"]
@@ -156,10 +158,11 @@ async def test_waits_when_told_to(client: httpx2.AsyncClient, stub: StubGateway)
 
 
 async def test_a_gateway_that_stays_away_fails_the_run_with_its_problem(
-    client: httpx2.AsyncClient, stub: StubGateway
+    client_of: Any, settings: Settings, client: httpx2.AsyncClient, stub: StubGateway
 ) -> None:
     stub.interfere = lambda path, done: problem(500, "internal_error") if path.endswith("/batch") else None
-    status = await populated(client)
+    async with client_of(create_app, settings.model_copy(update={"patience_s": 2})) as impatient:
+        status = await populated(impatient)
     assert status["state"] == "failed"
     assert status["error"] == {
         "type": "urn:palio:problem:internal_error", "title": "internal_error", "status": 500,
@@ -209,7 +212,7 @@ async def test_progress_only_grows(client: httpx2.AsyncClient) -> None:
         seen.append(status["done"])
         return bool(status["state"] != "running")
 
-    await eventually(watch, every_s=0.005)
+    await eventually(watch, within_s=60, every_s=0.005)
     assert seen == sorted(seen)
 
 
@@ -227,8 +230,6 @@ async def test_cancelling_nothing_is_fine(client: httpx2.AsyncClient) -> None:
 
 @pytest.mark.parametrize("path", ["populate", "simulation"])
 async def test_outside_the_demo_there_is_nothing(client_of: Any, settings: Any, path: str) -> None:
-    from palio_generator.app import create_app
-
     production = settings.model_copy(update={"profile": "production"})
     async with client_of(create_app, production) as client:
         for method in ("GET", "POST", "DELETE"):
