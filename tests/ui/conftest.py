@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 from support.local_stack import LocalStack
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -48,7 +50,7 @@ async def page(stack: LocalStack, chromium: str) -> AsyncIterator[Page]:
         opened.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         opened.on("request", lambda asked: None if asked.url.startswith((ui, "data:")) else foreign.append(asked.url))
-        opened.set_default_timeout(15_000)
+        opened.set_default_timeout(PATIENCE_MS)
         await opened.goto("/")
         yield opened
         await browser.close()
