@@ -3,9 +3,11 @@
 A tier that cannot run here is skipped with its reason; in CI that is a failure, so nothing goes untested unseen.
 """
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = {"unit": 600, "integration": 1200, "contract": 1200, "ui": 900, "chaos": 1800}
 TEST_TIMEOUT_S = 400
+CLEANUP_S = 60
 PYTEST_OPTIONS = (
     "-o", "junit_logging=no", "-o", f"faulthandler_timeout={TEST_TIMEOUT_S}", "-o", "faulthandler_exit_on_timeout=true",
 )  # fmt: skip
@@ -70,6 +73,8 @@ class Tier:
 
 def main(names: list[str]) -> int:
     """Run the named tiers, or all; exit code 1 if anything failed, or in CI if a tier did not run."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that tests do not outlive us
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and its children, ignore it
     chosen = [tier for tier in TIERS if not names or tier.name in names]
     outcomes = dict(_outcomes(chosen))
     total = sum(outcomes.values(), Outcome())
@@ -107,15 +112,48 @@ def _pytest(name: str) -> Outcome:
         return Outcome()
     with tempfile.TemporaryDirectory(prefix="palio-tiers-") as scratch:
         report = Path(scratch) / "report.xml"
+        stacks = Path(os.environ.get("PALIO_TEST_STACKS") or f"{scratch}/stacks")
+        stacks.mkdir(exist_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", str(folder), f"--junit-xml={report}", *PYTEST_OPTIONS]
         try:
-            code = subprocess.run(command, cwd=ROOT, timeout=TIMEOUT_S[name], check=False).returncode
+            code = _run(command, TIMEOUT_S[name], os.environ | {"PALIO_TEST_STACKS": str(stacks)})
         except subprocess.TimeoutExpired:
             return Outcome(failed=1, trouble=f"not done within {TIMEOUT_S[name]} s")
+        finally:
+            _stop_stacks(stacks)
         outcome = _read(report)
     if code not in (0, 1, NO_TESTS) or (code == 1 and not outcome.failed):
         return outcome + Outcome(failed=0 if outcome.failed else 1, trouble=f"pytest ended with {code}")
     return outcome
+
+
+def _run(command: list[str], timeout_s: float, environment: dict[str, str]) -> int:
+    """Run it in a session of its own, of which nothing is left however this ends; answers its exit code."""
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
+    try:
+        return process.wait(timeout_s)
+    finally:
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Let pytest end its fixtures, which it does on Ctrl-C but not on SIGTERM; then kill what is left of its group."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(CLEANUP_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _stop_stacks(notes: Path) -> None:
+    """Stop the detached stacks that tests started and, killed or stuck, left."""
+    for note in notes.iterdir():
+        data_dir = note.read_text()
+        if Path(data_dir, "run").is_dir():
+            subprocess.run([Path(sys.executable).with_name("palio"), "stop", "--data-dir", data_dir], check=False)
+        note.unlink()
 
 
 def _read(report: Path) -> Outcome:

@@ -19,11 +19,13 @@ import pytest
 from palio_kit.testing.waiting import eventually
 from palio_local import operations
 from palio_local.layout import Layout
+from support.local_stack import note
 from support.stores import reachable_directory
 
 PALIO = Path(sys.executable).with_name("palio")
 TESTS = Path(__file__).parents[2]
-BACK_WITHIN_S = 5
+BACK_WITHIN_S = 20
+"""The goal is 5 s on a quiet machine."""
 START_TIMEOUT_S = 60
 
 
@@ -34,6 +36,7 @@ class ToyStack:
     data_dir: Path
 
     def launch(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        note(self.data_dir)
         command = [sys.executable, "-m", "support.toy.launcher", str(self.data_dir), "--detach", *arguments]
         return subprocess.run(
             command, cwd=TESTS, env=os.environ | environment, capture_output=True, text=True,
@@ -172,7 +175,7 @@ def test_a_launcher_killed_with_9_leaves_nothing_and_does_not_block_the_next(sta
     assert stack.launch().returncode == 0
     processes = stack.processes()
     os.kill(stack.launcher().pid, signal.SIGKILL)
-    psutil.wait_procs(processes, timeout=5)
+    psutil.wait_procs(processes, timeout=20)
     assert _alive(processes) == []
     assert stack.palio("status").returncode == 3
     assert stack.launch().returncode == 0
