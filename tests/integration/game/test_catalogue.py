@@ -18,6 +18,7 @@ from palio_kit.ids import new_id
 from palio_kit.tasks import running
 from palio_kit.testing.issuer import Issuer
 from palio_kit.testing.waiting import eventually
+from support.erasing import erase
 
 GAMES = "/api/v1/games"
 SEEDED = ["block-cascade", "canyon-time-trial", "chess-ladder", "harvest-festival", "neon-arena", "space-race"]
@@ -342,3 +343,24 @@ async def test_a_bad_token_adds_nothing(games: httpx2.AsyncClient, issuer: Issue
     for token in tokens:
         answer = await games.post(GAMES, json=new_game(), headers={"authorization": f"Bearer {token}"})
         assert problem(answer) == (401, "unauthorized")
+
+
+async def test_an_erased_organisers_token_adds_nothing(
+    games: httpx2.AsyncClient, issuer: Issuer, owner_dsn: str
+) -> None:
+    ada = new_id()
+    headers = {"authorization": f"Bearer {issuer.access_token(ada, roles=('player', 'organiser'))}"}
+    assert (await games.post(GAMES, json=new_game(), headers=headers)).status_code == 201
+    owner = await asyncpg.connect(owner_dsn)
+    await owner.execute(
+        "INSERT INTO users.accounts (user_id, username_key, username, email, password_hash) "
+        "VALUES ($1, 'ada', 'ada', 'ada@example.test', 'x')",
+        ada,
+    )
+    await erase(owner, ada)
+    await owner.close()
+
+    async def refused() -> bool:
+        return problem(await games.post(GAMES, json=new_game(title=""), headers=headers)) == (401, "unauthorized")
+
+    await eventually(refused, within_s=3)

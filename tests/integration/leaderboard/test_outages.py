@@ -18,6 +18,7 @@ from palio_kit.testing.waiting import eventually
 from palio_leaderboard.app import create_app
 from palio_leaderboard.settings import Settings
 from palio_local.ports import free_port
+from support.erasing import erase
 
 BOARDS = "/api/v1/leaderboard"
 
@@ -173,3 +174,25 @@ async def test_a_new_name_is_shown_and_a_deleted_player_keeps_his_place(
         known = {"if-none-match": first.headers["etag"]}
         second = await client.get(f"{BOARDS}/global", headers=known)
         assert [item["username"] for item in second.json()["items"]] == ["ada", "Deleted player", "player-2"]
+
+
+async def test_an_erased_name_leaves_the_board_long_before_a_kept_one_is_asked_again(
+    make_settings: Any, client_of: Any, world: Any
+) -> None:
+    rows = rows_of(world)
+    await world.put("global", rows)
+    await world.users(rows, "canary")
+    async with client_of(create_app, make_settings(Settings, username_fresh_s=3600)) as client:
+        before = [item["username"] for item in (await client.get(f"{BOARDS}/global")).json()["items"]]
+        await erase(world.owner, rows[2].user_id)
+
+        async def gone() -> bool:
+            pages = [
+                await client.get(f"{BOARDS}/global"),
+                await client.get(f"{BOARDS}/global/around/{rows[2].user_id}"),
+            ]
+            return not any(before[2] in page.text for page in pages)
+
+        await eventually(gone, within_s=3)
+        after = [item["username"] for item in (await client.get(f"{BOARDS}/global")).json()["items"]]
+        assert after == [*before[:2], "Deleted player"]

@@ -8,6 +8,8 @@ from uuid import UUID
 import pytest
 
 from integration.tournament.world import Person, World
+from palio_kit.testing.waiting import eventually
+from support.erasing import erase
 
 
 async def test_two_hundred_joins_on_a_hundred_places_give_exactly_a_hundred(world: World) -> None:
@@ -122,3 +124,19 @@ async def test_bad_joins_are_told_what_is_wrong(world: World, body: dict[str, An
     sent = {key: value for key, value in whole.items() if value is not ...}
     answer = await world.client.post("/api/v1/tournaments/register", json=sent, headers=person.bearer)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_an_erased_players_token_neither_joins_nor_creates(world: World) -> None:
+    tournament = await world.create()
+    person, other = await world.person("organiser"), await world.person()
+    await world.create(person)
+    await erase(world.owner, person.id)
+
+    async def refused() -> bool:
+        return (await world.ask_to_create(person)).status_code == 401
+
+    await eventually(refused, within_s=3)
+    assert (await world.join(tournament, person)).json()["code"] == "unauthorized"
+    assert (await world.join(tournament, other)).status_code == 201
+    entries = "SELECT count(*) FROM tournament.entries WHERE user_id = $1"
+    assert await world.owner.fetchval(entries, person.id) == 0

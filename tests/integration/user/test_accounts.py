@@ -17,6 +17,7 @@ import pytest
 from palio_kit.ids import new_id
 from palio_kit.testing.issuer import Issuer
 from palio_user.app import create_app
+from palio_user.domain import ACCESS_VALID_S
 from palio_user.settings import Settings
 
 Member = Callable[..., Awaitable[Any]]
@@ -335,3 +336,29 @@ async def test_it_is_ready_with_its_database_and_not_without(
         answer = await lonely.get(f"/api/v1/users/{new_id()}")
         assert problem(answer) == (503, "unavailable")
         assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_an_erased_admin_gives_no_roles(
+    users: httpx2.AsyncClient, member: Member, login: Any, dsn_of: Callable[[str], str]
+) -> None:
+    ada, eve = await member(), await member()
+    await asyncio.to_thread(grant, dsn_of("user"), ada.username, "admin")
+    await login(users, ada)
+    await users.delete(ME, headers=ada.bearer)
+    path = f"/api/v1/users/{eve.id}/roles"
+    assert problem(await users.put(path, json={"roles": ["admin"]}, headers=ada.bearer)) == (401, "unauthorized")
+
+
+async def test_who_was_erased_is_told_to_services_for_longer_than_a_token_lives(
+    users: httpx2.AsyncClient, member: Member, owner: asyncpg.Connection, dsn_of: Callable[[str], str]
+) -> None:
+    ada, eve = await member(), await member()
+    await users.delete(ME, headers=ada.bearer)
+    later = "UPDATE users.accounts SET deleted_at = now() - make_interval(secs => $2) WHERE user_id = $1"
+    for role in ("game", "leaderboard", "score", "tournament"):
+        reader = await asyncpg.connect(dsn_of(role))
+        for seconds, is_told in ((0, True), (ACCESS_VALID_S + 60, True), (3600, False)):
+            await owner.execute(later, UUID(ada.id), seconds)
+            told = {row["user_id"] for row in await reader.fetch("SELECT user_id FROM users.erased_v1")}
+            assert (UUID(ada.id) in told, UUID(eve.id) in told) == (is_told, False)
+        await reader.close()

@@ -124,3 +124,16 @@ async def test_nothing_is_asked_once_nobody_listens(stream: Stream) -> None:
         return len(calls) > 25 and calls[-1] == calls[-25]
 
     await eventually(quiet)
+
+
+async def test_an_erased_player_loses_the_name_on_a_board_that_does_not_change(stream: Stream) -> None:
+    async with stream.connect() as client:
+        first = await follow(client)
+        rows = stream.behind.boards["global"][4]
+        rows[1][2] = "Deleted player"
+        stream.source.publish("account", {"change": "deleted", "user_ids": [USER_IDS[1]]})
+        snapshot = await client.next("snapshot")
+        assert (snapshot["epoch"], snapshot["version"]) == (first["epoch"], first["version"])
+        assert [row["username"] for row in snapshot["rows"]] == ["player-0", "Deleted player", "player-2"]
+        await client.say(type="resync", channel=GLOBAL)
+        assert await client.next("snapshot") == snapshot

@@ -156,3 +156,26 @@ def _patient(probe: Any) -> Any:
             return False
 
     return again
+
+
+async def test_an_erased_player_is_named_in_no_event_that_is_kept(stream: Stream) -> None:
+    async with stream.connect() as client:
+        await client.subscribe("score")
+        await client.next("snapshot")
+        stream.source.scores({}, [submission(1), submission(2, user_id=USER_IDS[2], username="bob")])
+        await client.next("event")
+        stream.source.publish("account", {"change": "deleted", "user_ids": [USER_IDS[1]]})
+        events = (await client.next("snapshot"))["events"]
+        assert [(event["username"], event["rank"]) for event in events[-2:]] == [("Deleted player", 1), ("bob", 1)]
+
+
+async def test_an_erasure_that_was_not_heard_of_is_learnt_after_a_loss(stream: Stream) -> None:
+    async with stream.connect() as client:
+        await client.subscribe("score")
+        await client.next("snapshot")
+        stream.source.scores({}, [submission(1)])
+        await client.next("event")
+        stream.behind.recent = [submission(1, username="Deleted player")]
+        stream.source.publish("heartbeat", None, lose=1)
+        events = (await client.next("snapshot"))["events"]
+        assert "ada" not in {event["username"] for event in events if event["user_id"] == USER_IDS[1]}

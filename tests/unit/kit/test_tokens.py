@@ -65,6 +65,21 @@ async def test_a_verified_token_is_remembered_until_it_expires() -> None:
     assert tokens.remembered(token) is not None
 
 
+async def test_an_erased_users_tokens_are_refused_remembered_or_not() -> None:
+    tokens = user_tokens()
+    remembered, fresh, other = ISSUER.access_token(ADA), ISSUER.access_token(ADA), ISSUER.access_token(new_id())
+    await tokens.caller(remembered)
+    tokens.refuse(frozenset({ADA}))
+    assert tokens.remembered(remembered) is None
+    for token in (remembered, fresh):
+        with pytest.raises(Unauthorized):
+            await tokens.caller(token)
+    await tokens.caller(other)
+    assert tokens.remembered(other) is not None
+    tokens.refuse(frozenset())
+    assert tokens.remembered(remembered) is not None
+
+
 HEAD = {"alg": "EdDSA", "typ": "at+jwt", "kid": "test-1"}
 GOOD = ISSUER.access_token(ADA)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from uuid import UUID
 
 import pytest
 
@@ -9,8 +10,9 @@ from palio_kit.problems import Unavailable
 from palio_leaderboard import names
 from palio_leaderboard.domain import GLOBAL_RULES, Rules
 from palio_leaderboard.errors import BoardNotFound
-from palio_leaderboard.names import UNKNOWN, Boards, Usernames
+from palio_leaderboard.names import DELETED, UNKNOWN, Boards, Usernames
 
+ADA_ID = UUID(bytes=b"a" * 16)
 ADA, BOB = b"a" * 16, b"b" * 16
 
 
@@ -57,6 +59,17 @@ async def test_a_name_is_asked_for_once(catalogue: Catalogue) -> None:
     assert await told(known, ADA, BOB) == ["ada", UNKNOWN]
     assert await told(known, ADA, BOB) == ["ada", UNKNOWN]
     assert catalogue.asked == [[ADA, BOB]]
+
+
+async def test_the_name_of_an_erased_user_is_dropped_once(catalogue: Catalogue) -> None:
+    known, erased = usernames(catalogue), frozenset({ADA_ID})
+    assert not known.forget(erased)
+    await told(known, ADA)
+    catalogue.users[ADA] = DELETED
+    assert known.forget(erased)
+    assert await told(known, ADA) == [DELETED]
+    assert not known.forget(erased)
+    assert len(catalogue.asked) == 2
 
 
 async def test_a_name_that_is_old_is_asked_for_again(catalogue: Catalogue) -> None:

@@ -25,3 +25,11 @@ def test_what_may_change_is_asked_again_when_it_is_old() -> None:
     assert memory.ask_again("a", 60)
     memory.note("a", None, 60)
     assert "a" not in memory.found
+
+
+def test_what_is_forgotten_is_asked_again() -> None:
+    memory: Memory[str] = Memory(fresh_s=60)
+    memory.note("a", "ada", 0)
+    memory.forget(["a", "never heard of"])
+    assert memory.ask_again("a", 1)
+    assert "a" not in memory.found

@@ -2,8 +2,11 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
+from palio_kit.ids import new_id
 from palio_kit.testing.waiting import eventually
+from palio_score.domain import DELETED_PLAYER
 from palio_score.models import ScoreNews, ScoresEvent
 from palio_score.news import NEWS_MAX, News
 
@@ -13,13 +16,17 @@ class Heard:
 
     def __init__(self) -> None:
         self.events: list[ScoresEvent] = []
+        self.erased: list[list[str]] = []
 
-    def publish(self, _: str, data: Any) -> None:
-        self.events.append(data)
+    def publish(self, kind: str, data: Any) -> None:
+        if kind == "account":
+            self.erased.append(data["user_ids"])
+        else:
+            self.events.append(data)
 
 
-def piece(number: int) -> ScoreNews:
-    return ScoreNews(str(number), "ada", "ada", "g", number, True, "", 1, None, None)
+def piece(number: int, user_id: UUID | None = None) -> ScoreNews:
+    return ScoreNews(str(number), str(user_id), "ada", "g", number, True, "", 1, None, None)
 
 
 def numbers(event: ScoresEvent) -> list[int]:
@@ -67,3 +74,22 @@ async def test_nothing_is_told_of_nothing() -> None:
     news.send()
     await asyncio.sleep(0)
     assert heard.events == []
+
+
+async def test_who_was_erased_is_named_in_nothing_that_is_told_from_then_on() -> None:
+    heard = Heard()
+    news = News(heard)  # type: ignore[arg-type]
+    gone, stays = new_id(), new_id()
+    news.tell({}, [piece(0, gone)])
+    news.tell({}, [piece(1, gone), piece(2, stays)])
+    news.forget(frozenset({gone}))
+    news.forget(frozenset({gone}))
+    news.send()
+    assert heard.erased == [[str(gone)]]
+    assert [one.username for one in heard.events[-1].submissions] == [DELETED_PLAYER, "ada"]
+    assert [one.username for one in news.told] == [DELETED_PLAYER, DELETED_PLAYER, "ada"]
+
+    news.tell({}, [piece(3, gone)])  # was under way
+    news.forget(frozenset({gone}))
+    assert [one.username for one in news.told][-1] == DELETED_PLAYER
+    assert heard.erased == [[str(gone)]] * 2

@@ -55,11 +55,12 @@ class Caller:
 
 
 class UserTokens:
-    """Turns access tokens into callers; verified ones are remembered."""
+    """Turns access tokens into callers; verified ones are remembered, those of erased users refused."""
 
     def __init__(self, verifier: tokens.Verifier) -> None:
         self._verifier = verifier
         self._remembered: tokens.Remembered[Caller] = tokens.Remembered()
+        self._erased: frozenset[UUID] = frozenset()
 
     @classmethod
     def of(cls, settings: ServiceSettings, load: jwks.Loader | None = None) -> "UserTokens":
@@ -73,19 +74,26 @@ class UserTokens:
 
     def remembered(self, token: str) -> Caller | None:
         """The caller of a token that was verified before; no awaiting, for hot paths."""
-        return self._remembered.get(token, time.time())
+        known = self._remembered.get(token, time.time())
+        return None if self._erased and known is not None and known.user_id in self._erased else known
+
+    def refuse(self, erased: frozenset[UUID]) -> None:
+        """Believe no token of these users, remembered or new, instead of those refused so far."""
+        self._erased = erased
 
     async def caller(self, token: str) -> Caller:
         """The caller of a token.
 
         Raises:
-            Unauthorized, Unavailable: as `Verifier.verify`.
+            Unauthorized, Unavailable: as `Verifier.verify`; its user was erased.
         """
         known = self.remembered(token)
         if known is not None:
             return known
         claims = await self._verifier.verify(token)
         caller = _caller(claims, token)
+        if caller.user_id in self._erased:
+            raise Unauthorized
         self._remembered.put(token, claims.expires_at, caller)
         return caller
 

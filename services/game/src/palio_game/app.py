@@ -12,6 +12,7 @@ from palio_game.store import Store
 from palio_kit import events, postgres, redis, tasks
 from palio_kit.app import build_app
 from palio_kit.asgi import App
+from palio_kit.erasures import Erasures
 from palio_kit.health import Health
 from palio_kit.idempotency import Idempotency
 
@@ -27,6 +28,8 @@ def create_app(settings: Settings) -> App:
             publisher = await stack.enter_async_context(events.publishing(cache))
             idempotency = Idempotency(database, "game")
             await stack.enter_async_context(tasks.running("sweep-idempotency-keys", idempotency.sweep))
+            looks = Erasures(database, app.state.user_tokens)
+            await stack.enter_async_context(tasks.running("look-for-erasures", looks.step))
             app.state.catalogue = Catalogue(Store(database), idempotency, publisher)
             # Redis carries only the news of a new game: without it the catalogue goes on.
             yield Health(required={"postgres": database.ping}, optional={"redis": cache.ping}, observe=database.observe)

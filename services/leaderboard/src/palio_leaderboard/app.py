@@ -5,10 +5,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from palio_kit import http, postgres, redis, tasks
+from palio_kit import erasures, events, http, postgres, redis, tasks
 from palio_kit.app import build_app
 from palio_kit.asgi import App
 from palio_kit.callers import ServiceCallers
+from palio_kit.erasures import Erasures
 from palio_kit.health import Health
 from palio_kit.postgres import Database
 from palio_kit.redis import Cache, RedisAway
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> App:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(postgres.connect(settings))
             cache = await stack.enter_async_context(redis.connect(settings))
+            publisher = await stack.enter_async_context(events.publishing(cache))
             peers = await stack.enter_async_context(http.connect(settings))
             rebuilds = Rebuilds(peers.peer("score"))
             stack.push_async_callback(rebuilds.close)
@@ -39,6 +41,10 @@ def create_app(settings: Settings) -> App:
             stack.push_async_callback(fallback.close)
             reads, audit = _wire(settings, database, cache, rebuilds, fallback)
             app.state.reads = hot.reads = reads
+            looks = Erasures(
+                database, app.state.user_tokens, lambda erased: erasures.tell(publisher, reads.forget(erased))
+            )
+            await stack.enter_async_context(tasks.running("look-for-erasures", looks.step))
             await stack.enter_async_context(tasks.running("drift-audit", audit.step))
             yield _health(database, cache)
 

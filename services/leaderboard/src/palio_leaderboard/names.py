@@ -7,7 +7,9 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
+from uuid import UUID
 
+from palio_kit.erasures import Erased
 from palio_kit.problems import Unavailable
 from palio_leaderboard import metrics
 from palio_leaderboard.domain import GLOBAL_RULES, Rules, is_board
@@ -16,6 +18,7 @@ from palio_leaderboard.rendering import Name, json_text
 from palio_leaderboard.store import Catalogue
 
 UNKNOWN = "Unknown player"
+DELETED = "Deleted player"
 
 _LOOKUP_WAIT_S = 0.3
 _PAUSE_S = 1.0
@@ -52,6 +55,13 @@ class Usernames:
             self._misses.inc(len(missing))
             names |= await self._look_up(missing, now)
         return names
+
+    def forget(self, erased: Erased) -> list[UUID]:
+        """Drop the names of these users; those who had one here."""
+        named = [user for user in erased if (name := self._entries.get(user.bytes)) and name.text != DELETED]
+        for user in named:
+            del self._entries[user.bytes]
+        return named
 
     async def _look_up(self, users: list[bytes], now: float) -> dict[bytes, Name]:
         if now >= self._asks_again_at:

@@ -8,8 +8,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from palio_kit import tracing
+from palio_kit.erasures import Erased
 from palio_kit.problems import FieldError, Invalid, Problem, Unavailable
 from palio_leaderboard import domain, metrics, rendering
 from palio_leaderboard.domain import (
@@ -110,6 +112,13 @@ class Reads:
                 raise answer
             places[query.board] = _place(query, answer)
         return places
+
+    def forget(self, erased: Erased) -> list[UUID]:
+        """Show these users by no name that was kept; those who had one here."""
+        named = self._usernames.forget(erased)
+        if named:
+            self._pages.clear()
+        return named
 
     def _sort_out(
         self, reads: Iterable[Read], rules: "Mapping[str, Rules | Problem]", replies: dict[Read, Reply]

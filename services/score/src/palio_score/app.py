@@ -10,6 +10,7 @@ from palio_kit.app import build_app
 from palio_kit.asgi import App
 from palio_kit.batching import Batcher
 from palio_kit.callers import ServiceCallers, UserTokens
+from palio_kit.erasures import Erasures
 from palio_kit.health import Check, Health
 from palio_kit.idempotency import Idempotency
 from palio_kit.logs import logger
@@ -52,6 +53,8 @@ def create_app(settings: Settings) -> App:
             flusher = Flusher(store, boards, rebuilds, news)
             healer, watch = Healer(store, boards, book, flusher, rebuilds), Watch(store, boards, rebuilds)
             idempotency = Idempotency(database, "score")
+            looks = Erasures(database, user_tokens, book.forget, news.forget)
+            await stack.enter_async_context(tasks.running("look-for-erasures", looks.step))
             await stack.enter_async_context(tasks.running("rebuild-boards", rebuilds.step))
             await stack.enter_async_context(tasks.running("heal-boards", healer.step))
             await stack.enter_async_context(tasks.running("watch-boards", watch.step))

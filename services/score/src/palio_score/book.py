@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
+from palio_kit.erasures import Erased
 from palio_score.domain import Board, Rules
 from palio_score.errors import GameNotFound
 from palio_score.store import Store
@@ -51,6 +52,12 @@ class Memory(Generic[T]):
             self.found[key] = answer
             self._expires[key] = now + self._fresh_s
 
+    def forget(self, keys: Iterable[str]) -> None:
+        """Know nothing of these."""
+        for key in keys:
+            self.found.pop(key, None)
+            self._expires.pop(key, None)
+
 
 class Book:
     """Everything the service reads from others."""
@@ -88,6 +95,10 @@ class Book:
             for user in unknown:
                 self._names.note(user, names.get(user), now)
         return self._names.found
+
+    def forget(self, erased: Erased) -> None:
+        """Believe no name of these players any longer."""
+        self._names.forget(map(str, erased))
 
     async def _look_up(self, memory: Memory[T], key: str, ask: Callable[[str], Awaitable[T | None]]) -> T | None:
         now = time.monotonic()

@@ -19,6 +19,9 @@ SCORE_MAX = 2**53 - 1
 TOTAL_MAX = 2**61
 """Sums stay within ± this, so that adding two of them stays a bigint."""
 
+DELETED_PLAYER = "Deleted player"
+"""How a player is called whose account was erased."""
+
 GLOBAL_NAME = "global"
 _GAME_PREFIX = "game:"
 _TOURNAMENT_PREFIX = "tournament:"

@@ -7,7 +7,10 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from palio_kit import erasures
+from palio_kit.erasures import Erased
 from palio_kit.events import Publisher
+from palio_score.domain import DELETED_PLAYER
 from palio_score.models import ScoreNews, ScoresEvent
 
 _APART_S = 0.02
@@ -23,6 +26,7 @@ class News:
         self._submissions: deque[ScoreNews] = deque(maxlen=NEWS_MAX)
         self.told: deque[ScoreNews] = deque(maxlen=NEWS_MAX)
         """The newest submissions that were told of, oldest first."""
+        self._erased: set[str] = set()
         self._told_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
 
@@ -41,6 +45,16 @@ class News:
                 self._timer = loop.call_later(wait_s, self.send)
             else:
                 self.send()
+
+    def forget(self, erased: Erased) -> None:
+        """Call these players by no name in what was told and in what waits to be, and have others do the same."""
+        gone = set(map(str, erased))
+        heard = (*self.told, *self._submissions)
+        named = [one for one in heard if one.user_id in gone and one.username != DELETED_PLAYER]
+        for submission in named:
+            submission.username = DELETED_PLAYER
+        erasures.tell(self._publisher, (gone - self._erased).union(one.user_id for one in named))
+        self._erased = gone
 
     def send(self) -> None:
         """Send what has gathered."""

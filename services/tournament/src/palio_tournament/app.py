@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from palio_kit import events, postgres, redis
 from palio_kit.app import build_app
 from palio_kit.asgi import App
+from palio_kit.erasures import Erasures
 from palio_kit.health import Health
 from palio_kit.idempotency import Idempotency
 from palio_kit.postgres import Database
@@ -44,6 +45,8 @@ def create_app(settings: Settings) -> App:
             await stack.enter_async_context(running("sweeper", sweeper.step))
             await stack.enter_async_context(running("joined", announcer.tell_joined))
             await stack.enter_async_context(running("idempotency-keys", idempotency.sweep))
+            looks = Erasures(database, api.state.user_tokens)
+            await stack.enter_async_context(running("erasures", looks.step))
             yield Health({"postgres": database.ping}, {"redis": cache.ping}, database.observe)
 
     routers = [routes.router, record_routes.router]

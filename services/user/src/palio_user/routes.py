@@ -149,7 +149,7 @@ async def stats(user_id: UuidText, accounts: WithAccounts) -> StatsAnswer:
 async def set_roles(user_id: UuidText, body: RolesRequest, caller: SignedIn, accounts: WithAccounts) -> RolesAnswer:
     """Replace a user's roles (admin only); they count from the user's next access token on."""
     caller.require(domain.ADMIN)
-    return RolesAnswer(id=UUID(user_id), roles=await accounts.set_roles(UUID(user_id), body.roles))
+    return RolesAnswer(id=UUID(user_id), roles=await accounts.set_roles(caller, UUID(user_id), body.roles))
 
 
 @internal.post("/server-tokens", dependencies=[only("generator"), Depends(_never_cached)])

@@ -18,7 +18,7 @@ from palio_kit.idempotency import Idempotency, Keyed, Outcome
 from palio_kit.ids import new_id
 from palio_kit.logs import logger
 from palio_kit.postgres import Connection
-from palio_kit.problems import Problem
+from palio_kit.problems import Problem, Unauthorized
 from palio_user import domain
 from palio_user.domain import GameStats, GlobalStats, Standing, Subject, Tournaments, Verdict
 from palio_user.errors import (
@@ -133,8 +133,14 @@ class Accounts:
         if account is not None:
             await self.store.erase(account, _registration(account.user_id, account.username, account.created_at))
 
-    async def set_roles(self, user_id: UUID, roles: Sequence[str]) -> list[str]:
-        """Replace a user's granted roles; answers what the next token will say."""
+    async def set_roles(self, caller: Caller, user_id: UUID, roles: Sequence[str]) -> list[str]:
+        """Replace a user's granted roles; answers what the next token will say.
+
+        Raises:
+            Unauthorized: the caller's account is erased.
+        """
+        if await self.store.find(caller.user_id) is None:
+            raise Unauthorized
         kept = domain.stored_roles(roles)
         await self.store.set_roles(user_id, kept)
         return self.access.roles_of(kept)

@@ -84,6 +84,8 @@ def _subscriber(settings: Settings, boards: Boards, feeds: Feeds) -> Subscriber:
         feeds.happened(envelope)
         if envelope.kind == "scores":
             boards.noticed(envelope.data["boards"], envelope.time)
+        elif envelope.kind == "account":
+            boards.forget(set(envelope.data["user_ids"]))
 
     async def lost() -> None:
         feeds.lost()

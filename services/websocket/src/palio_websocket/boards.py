@@ -5,7 +5,7 @@ once a second anyway; equal versions cost nothing but the question.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import msgspec
@@ -45,6 +45,8 @@ class LiveBoard(Source):
     name: str
     state: domain.Board | None = None
     channels: dict[str, ChannelName] = field(default_factory=dict)
+    is_void: bool = False
+    """Whether it may have changed without a new version: somebody on it was erased."""
     noticed_at: float | None = None
     """Wall time of the oldest event that was not told yet."""
 
@@ -59,7 +61,7 @@ class LiveBoard(Source):
     @property
     def question(self) -> tuple[str, int, str, int]:
         """What to ask the leaderboard service: tell only if it is not as we know it."""
-        epoch, version = self.told() or ("", -1)
+        epoch, version = (None if self.is_void else self.told()) or ("", -1)
         return self.name, _ROWS, epoch, version
 
 
@@ -113,6 +115,14 @@ class Boards(Sources):
             self._notices.mark(FAMILY_CHANNEL, now)
         self._alarm.ring()
 
+    def forget(self, erased: Set[str]) -> None:
+        """Ask anew for the boards that name one of these users."""
+        for board in self._boards.values():
+            if board.state is not None and any(row.user_id in erased for row in board.state.rows):
+                board.is_void = True
+                self._pace.mark(board.name, time.monotonic())
+        self._alarm.ring()
+
     def mark_all(self) -> None:
         """Ask for every board soon: something may have been missed."""
         now = time.monotonic()
@@ -137,8 +147,11 @@ class Boards(Sources):
         return 0.0
 
     async def _refresh(self, due: Sequence[LiveBoard]) -> None:
+        questions = [board.question for board in due]
+        for board in due:
+            board.is_void = False
         try:
-            answer = await self._leaderboard.call_packed(_TOPS, [board.question for board in due], safe_to_repeat=True)
+            answer = await self._leaderboard.call_packed(_TOPS, questions, safe_to_repeat=True)
             tops = read_tops(answer)
         except (Problem, msgspec.DecodeError) as error:
             _FAILED.inc()
@@ -153,6 +166,7 @@ class Boards(Sources):
     def _ask_again(self, boards: Sequence[LiveBoard]) -> None:
         now = time.monotonic()
         for board in boards:
+            board.is_void = True
             self._pace.mark(board.name, now, not_before=now + _AWAY_S)
 
     def _learn(self, board: LiveBoard, state: domain.Board) -> None:
@@ -160,9 +174,10 @@ class Boards(Sources):
             self._refuse(board)
             return
         before, board.state = board.state, state
-        if before is not None and board.told() == (before.epoch, before.version):
+        if before == state:
             return
-        delta = None if before is None else domain.diff(before, state)
+        is_renamed = before is not None and board.told() == (before.epoch, before.version)
+        delta = None if before is None or is_renamed else domain.diff(before, state)
         for name in list(board.channels.values()):
             channel = self._hub.find(name.text)
             if channel is None:

@@ -101,6 +101,7 @@ class Channel:
 
     def restart(self) -> None:
         """What was told is void: everybody gets a snapshot."""
+        self._snapshot = None
         self._behind.update(self._ready, self._held)
         self._ready.clear()
         self._held.clear()

@@ -167,9 +167,9 @@ class Ring:
         """What was told of late, newest last."""
         return newest_within(self._told, bytes_max)
 
-    def untold(self) -> Sequence[bytes]:
-        """What waits to be told, newest last."""
-        return list(self._untold)
+    def all(self) -> list[bytes]:
+        """What was told of late and what waits to be, newest last."""
+        return [*self.events(), *self._untold]
 
     def restart(self, epoch: str, events: Iterable[bytes] | None = None) -> None:
         """Begin another history with these events, or with those at hand: some may have been lost."""

@@ -6,7 +6,7 @@ where that is possible, and its followers get a snapshot: nobody ever sees a gap
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -32,6 +32,7 @@ log = logger(__name__)
 
 SCORE, TOURNAMENT, GAME = "score", "tournament", "game"
 UNKNOWN = "Unknown player"
+DELETED = "Deleted player"
 
 _AWAY_S = 1.0
 _REFILLS_AT_ONCE = 8
@@ -117,6 +118,8 @@ class Feeds(Sources):
             self._add(f"player:{data['user_id']}", _event("prize", envelope, data), envelope.time)
         elif envelope.kind == "game":
             self._add(GAME, _event("game", envelope, data), envelope.time)
+        elif envelope.kind == "account":
+            self._forget(set(data["user_ids"]))
 
     def lost(self) -> None:
         """Something may have been missed: new histories, filled again where that is possible."""
@@ -179,6 +182,13 @@ class Feeds(Sources):
             self._pace.mark(name, time.monotonic())
             self._news.ring()
 
+    def _forget(self, erased: Set[str]) -> None:
+        """Name these users in nothing that is kept; who has heard it gets a new history."""
+        for name in (SCORE, *(f"player:{user_id}" for user_id in erased)):
+            feed = self._feeds.get(name)
+            if feed is not None and (kept := feed.ring.all()) != (nameless := _nameless(kept, erased)):
+                self._restart(feed, nameless)
+
     def _tell(self, feed: Feed) -> None:
         told = feed.ring.tell()
         channel = self.hub.find(feed.name.text)
@@ -207,9 +217,11 @@ class Feeds(Sources):
         """The newest submissions; those that were heard of live know their ranks too, so they win."""
         feed = self._feeds[SCORE]
         answer = await self.score.call("GET", f"/internal/v1/recent?limit={EVENTS_MAX}", safe_to_repeat=True)
-        at_hand = [*feed.ring.events(), *feed.ring.untold()]
+        erased = {item["user_id"] for item in answer["items"] if item["username"] == DELETED}
+        at_hand = feed.ring.all()
         recent = {item["submission_id"]: _score_event(item) for item in reversed(answer["items"])}
         merged = sorted((recent | {_submission_id(event): event for event in at_hand}).values(), key=_at)[-EVENTS_MAX:]
+        merged = _nameless(merged, erased)
         if feed.is_void or merged != at_hand[-EVENTS_MAX:]:
             self._restart(feed, merged)
 
@@ -239,6 +251,11 @@ class _Past(msgspec.Struct):
     at: str
 
 
+class _Player(msgspec.Struct):
+    user_id: str
+
+
+_read_player = msgspec.json.Decoder(_Player).decode
 _read_past = msgspec.json.Decoder(_Past).decode
 
 
@@ -255,6 +272,16 @@ def _score_event(submission: Mapping[str, Any]) -> bytes:
     told = {key: value for key, value in submission.items() if key != "accepted_at"}
     told |= {"trace_id": told.get("trace_id") or "", "username": told.get("username") or UNKNOWN}
     return frames.encode({"kind": "score", "at": submission["accepted_at"], **told})
+
+
+def _nameless(events: Sequence[bytes], erased: Set[str]) -> list[bytes]:
+    """The same events (of scores, or a player's), naming none of these users."""
+    return [_renamed(event) if _read_player(event).user_id in erased else event for event in events]
+
+
+def _renamed(event: bytes) -> bytes:
+    told = msgspec.json.decode(event)
+    return frames.encode(told | {"username": DELETED}) if "username" in told else event
 
 
 def _event(kind: str, envelope: Envelope, data: Mapping[str, Any]) -> bytes:
