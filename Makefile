@@ -7,7 +7,8 @@ BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 BIN := .venv/bin
 SOURCES := $(wildcard libs/*/src services/*/src operator/src)
 
-.PHONY: help demo stop clean test test-unit test-int test-contract test-ui test-chaos bench check fmt ui crds lock setup dev
+.PHONY: help demo stop clean up down kubeconfig test test-unit test-int test-contract test-ui test-chaos test-chart \
+	test-crds test-operator test-e2e bench check fmt ui crds lock setup dev
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 \2/p' Makefile | awk '{ printf "  %-6s%-15s", $$1, $$2; $$1 = $$2 = ""; print }'
@@ -20,6 +21,15 @@ stop: setup ## End what `make demo` started
 
 clean: setup ## End it and remove all its data
 	@$(BIN)/palio stop && $(BIN)/palio clean
+
+up: ## Run it in a kind cluster: UI on port 3000, API on 23455; again to bring it up to date
+	@$(PYTHON) tools/cluster.py up
+
+down: ## Remove that cluster, and the Docker engine if `make up` started it
+	@$(PYTHON) tools/cluster.py down
+
+kubeconfig: ## Print the kubeconfig of that cluster
+	@$(PYTHON) tools/cluster.py kubeconfig
 
 test: dev ## Run every test tier and say how many tests of each ran
 	@$(BIN)/python tools/tiers.py
@@ -38,6 +48,18 @@ test-ui: dev ## Run the UI tier: the page's own tests, and walks in Chromium
 
 test-chaos: dev ## Run the chaos tier: kill parts under load and count
 	@$(BIN)/python tools/tiers.py chaos
+
+test-chart: dev ## Run the chart tier: what Helm renders
+	@$(BIN)/python tools/tiers.py chart
+
+test-crds: dev ## Run the CRD tier: manifests before a real API server, in a cluster of its own
+	@$(BIN)/python tools/tiers.py crds
+
+test-operator: dev ## Run the operator tier: the operator on a real API server
+	@$(BIN)/python tools/tiers.py operator
+
+test-e2e: dev ## Run the e2e tier: everything installed in a cluster of its own, played and killed
+	@$(BIN)/python tools/tiers.py e2e
 
 bench: dev ## Measure this machine beside its own baselines
 	@$(BIN)/python tests/bench/run.py $(ARGS)

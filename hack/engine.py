@@ -1,25 +1,23 @@
 """Docker, where it is missing or not running: installed from Debian, started as our own process, stopped by its pid.
 
-Nothing is installed or started when `docker info` already answers.
+Nothing is installed or started when `docker info` already answers. `python hack/engine.py start|stop` does just that.
 """
 
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
+import debian
 from cache import CACHE, say
-from images import debian_mirror
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 PID_FILE = CACHE / "dockerd.pid"
 LOG_FILE = CACHE / "dockerd.log"
-_PACKAGES = ("docker.io/trixie", "mmdebstrap")
-_SUITE_FILE = Path("/etc/apt/sources.list.d/palio-trixie.sources")
-_PIN_FILE = Path("/etc/apt/preferences.d/palio-trixie")
 _INOTIFY = {"max_user_instances": 512, "max_user_watches": 524_288}
 
 
@@ -31,8 +29,8 @@ def ensure() -> None:
     """
     if answers():
         return
-    if shutil.which("dockerd") is None or shutil.which("mmdebstrap") is None:
-        _install(debian_mirror())
+    debian.ensure("dockerd", "docker.io", "docker-cli")
+    debian.ensure("docker", "docker-cli")
     _raise_inotify()
     _start()
 
@@ -51,26 +49,24 @@ def stop() -> None:
         return
     pid = int(PID_FILE.read_text())
     PID_FILE.unlink()
+    if not _is_engine(pid):
+        return
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_TIMEOUT_S
+    while _is_engine(pid):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"Docker (process {pid}) does not end")
+        time.sleep(0.1)
+    say("stopped Docker")
+
+
+def _is_engine(pid: int) -> bool:
+    """Whether the number is still our engine's: after a restart of the machine it may be anybody's."""
     try:
-        os.kill(pid, signal.SIGTERM)
-        for _ in range(STOP_TIMEOUT_S * 10):
-            os.kill(pid, 0)
-            time.sleep(0.1)
-    except ProcessLookupError:
-        say("stopped Docker")
-
-
-def _install(mirror: str) -> None:
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise SystemExit("Docker is needed: install it, or run this as root on Debian.")
-    say("installing Docker and mmdebstrap from Debian (30 s)")
-    keyring = "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg"
-    _SUITE_FILE.write_text(f"Types: deb\nURIs: {mirror}\nSuites: trixie\nComponents: main\n{keyring}\n")
-    # Low priority: only what is asked for by name comes from the newer suite, so nothing else is upgraded.
-    _PIN_FILE.write_text("Package: *\nPin: release n=trixie\nPin-Priority: 100\n")
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *_PACKAGES]):
-        subprocess.run(["apt-get", *command], env=environment, check=True, stdout=subprocess.DEVNULL)
+        name, _, state = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return name == "dockerd" and not state.lstrip().startswith("Z")
 
 
 def _raise_inotify() -> None:
@@ -93,3 +89,10 @@ def _start() -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             raise SystemExit("Docker did not start:\n" + "\n".join(LOG_FILE.read_text().splitlines()[-20:]))
         time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    commands = {"start": ensure, "stop": stop}
+    if sys.argv[1:2] == [] or sys.argv[1] not in commands:
+        raise SystemExit(Path(__file__).name + " start|stop")
+    commands[sys.argv[1]]()

@@ -4,18 +4,18 @@ Root file systems come from Debian by mmdebstrap, everything else from our own b
 """
 
 import os
-import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import debian
 import toolchain
 from cache import HACK, cached, digest, say
 
 REGISTRY = "palio.local"
-SUITE = "trixie"
+SUITE = debian.SUITE
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 NODE_PACKAGES = (
     "systemd", "systemd-sysv", "dbus", "containerd", "runc", "containernetworking-plugins", "iptables", "nftables",
@@ -137,7 +137,8 @@ def _rootfs(name: str, packages: tuple[str, ...], tag: str = "") -> str:
     tag = tag or f"{REGISTRY}/{name}:{SUITE}"
 
     def build(folder: Path) -> None:
-        source = f"deb [signed-by={KEYRING}] {debian_mirror()} {SUITE} main"
+        debian.ensure("mmdebstrap", "mmdebstrap")
+        source = f"deb [signed-by={KEYRING}] {debian.mirror()} {SUITE} main"
         slim = [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in ("doc", "man", "locale")]
         command = ["mmdebstrap", "--quiet", "--variant=minbase", "--mode=root", f"--keyring={KEYRING}", *slim]
         subprocess.run(
@@ -148,16 +149,6 @@ def _rootfs(name: str, packages: tuple[str, ...], tag: str = "") -> str:
     if not _has(tag):
         _docker("import", str(folder / "rootfs.tar"), tag)
     return tag
-
-
-def debian_mirror() -> str:
-    """The mirror that this machine's apt uses."""
-    sources = [*Path("/etc/apt/sources.list.d").glob("*.sources"), Path("/etc/apt/sources.list")]
-    text = "\n".join(file.read_text() for file in sources if file.exists())
-    found = re.search(r"^(?:URIs:|deb(?: \[[^\]]*\])?)\s+(\S+/debian)/?\s*", text, re.MULTILINE)
-    if found is None:
-        raise SystemExit("no Debian mirror in this machine's apt sources")
-    return found[1]
 
 
 def _image(name: str, dockerfile: str, files: Mapping[str, Path]) -> str:

@@ -8,10 +8,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import debian
 from cache import HACK, cached
 
 KUBERNETES = "1.34.10"
-GO_MIN = (1, 24)
 KUBERNETES_NAMES = (
     "kubeadm", "kubelet", "kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy",
 )  # fmt: skip
@@ -89,9 +89,8 @@ def _version_flags() -> str:
 
 
 def _go(*arguments: str, cwd: Path, **more: str) -> None:
-    environment = (
-        os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly"} | more
-    )
+    debian.ensure("go", "golang-go")
+    environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly"} | more
     if arguments[0] == "install":
         environment["GOFLAGS"] = "-buildvcs=false"
     subprocess.run(["go", *arguments], cwd=cwd, env=environment, check=True)

@@ -1,6 +1,7 @@
 """Run the test tiers one after the other and say how many tests of each ran.
 
-A tier that cannot run here is skipped with its reason; in CI that is a failure, so nothing goes untested unseen.
+A tier that cannot run here is skipped with its reason; in CI that is a failure, so nothing goes untested unseen. Tiers
+that need a cluster share one that is made for this run and removed with it; `PALIO_KEEP_CLUSTER=1` leaves it there.
 """
 
 import contextlib
@@ -18,7 +19,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
-TIMEOUT_S = {"unit": 600, "integration": 1200, "contract": 1200, "ui": 900, "chaos": 1800}
+TIMEOUT_S = {
+    "unit": 600, "integration": 1200, "contract": 1200, "ui": 900, "chaos": 1800,
+    "chart": 600, "crds": 600, "operator": 1200, "e2e": 2400,
+}  # fmt: skip
+TEST_CLUSTER = "palio-test"
+KEEP = "PALIO_KEEP_CLUSTER"
 TEST_TIMEOUT_S = 400
 CLEANUP_S = 60
 PYTEST_OPTIONS = (
@@ -59,12 +65,16 @@ class Tier:
     missing: Callable[[], str] = lambda: ""
     """What this machine lacks for it."""
     further: tuple[Callable[[], Outcome], ...] = field(default=())
+    needs: tuple[str, ...] = ()
+    """A command that makes ready what it needs, as arguments of Python."""
 
     def run(self) -> Outcome:
         """All of it."""
         lacking = self.missing()
         if lacking:
             return Outcome(trouble=f"skipped: {lacking}")
+        if self.needs and subprocess.run([sys.executable, *self.needs], cwd=ROOT, check=False).returncode:
+            return Outcome(failed=1, trouble=f"{self.needs[0]} failed")
         outcome = _pytest(self.name)
         for other in self.further:
             outcome += other()
@@ -76,7 +86,10 @@ def main(names: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that tests do not outlive us
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job, and its children, ignore it
     chosen = [tier for tier in TIERS if not names or tier.name in names]
-    outcomes = dict(_outcomes(chosen))
+    try:
+        outcomes = dict(_outcomes(chosen))
+    finally:
+        _remove_cluster(chosen)
     total = sum(outcomes.values(), Outcome())
     print(f"{total.passed} passed, {total.failed} failed")
     unrun = [name for name, outcome in outcomes.items() if outcome.trouble]
@@ -188,12 +201,40 @@ def _no_chromium() -> str:
     return "" if shutil.which("chromium") else "no chromium on PATH"
 
 
+def _no_helm() -> str:
+    """In CI what is missing is installed."""
+    able = os.environ.get("CI") or shutil.which("helm") or shutil.which("go")
+    return "" if able else "no helm on PATH, nor Go to build it"
+
+
+def _no_cluster() -> str:
+    """Why no cluster can be made here. Docker is not installed for a test: `make up` and .ci/run do that."""
+    if shutil.which("docker") is None:
+        return "no docker on PATH; `python hack/engine.py start` brings it on Debian"
+    asked = subprocess.run(["docker", "info"], capture_output=True, check=False)
+    return "Docker does not run; `python hack/engine.py start` starts it" if asked.returncode else ""
+
+
+def _remove_cluster(tiers: list[Tier]) -> None:
+    if any(TEST_CLUSTER in tier.needs for tier in tiers) and not _no_cluster() and not os.environ.get(KEEP):
+        subprocess.run([sys.executable, *_HAVE_CLUSTER[:1], "down", "--name", TEST_CLUSTER], cwd=ROOT, check=False)
+
+
+_PRIVATE = ("up", "--private", "--name", TEST_CLUSTER)
+_HAVE_CLUSTER = ("hack/cluster.py", *_PRIVATE)
+_HAVE_PALIO = ("tools/cluster.py", *_PRIVATE)
+
 TIERS = (
     Tier("unit"),
     Tier("integration"),
     Tier("contract"),
     Tier("ui", _no_chromium, (_page_tests,)),
     Tier("chaos"),
+    Tier("chart", _no_helm, needs=("hack/cluster.py", "tool", "helm")),
+    Tier("crds", _no_cluster, needs=_HAVE_CLUSTER),
+    Tier("operator", _no_cluster, needs=_HAVE_CLUSTER),
+    # The last one: from here on an operator runs in the cluster and would meddle with the tests of the others.
+    Tier("e2e", _no_cluster, needs=_HAVE_PALIO),
 )
 
 if __name__ == "__main__":
