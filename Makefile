@@ -68,6 +68,8 @@ check: dev ## Check formatting, lints, types and the direction of imports
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy $(SOURCES) tests
+	cd tools && ../$(BIN)/mypy *.py
+	cd hack && ../$(BIN)/mypy *.py
 	$(BIN)/lint-imports
 	$(BOOTSTRAP) npm run --silent check
 

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import debian
@@ -158,16 +159,13 @@ def _image(name: str, dockerfile: str, files: Mapping[str, Path]) -> str:
     return tag
 
 
-class _context(tempfile.TemporaryDirectory[str]):  # noqa: N801 - used as a function
+@contextmanager
+def _context(files: Mapping[str, Path]) -> Iterator[Path]:
     """A build context with these files in it."""
-
-    def __init__(self, files: Mapping[str, Path]) -> None:
-        super().__init__(prefix="palio-image-")
+    with tempfile.TemporaryDirectory(prefix="palio-image-") as folder:
         for name, path in files.items():
-            shutil.copy(path, Path(self.name) / name)
-
-    def __enter__(self) -> Path:  # type: ignore[override]  # a path is what its users want
-        return Path(super().__enter__())
+            shutil.copy(path, Path(folder) / name)
+        yield Path(folder)
 
 
 def _build(context: Path, dockerfile: str, tag: str) -> None:
