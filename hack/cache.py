@@ -51,7 +51,10 @@ def cached(name: str, inputs: Sequence[str | Path], build: Callable[[Path], None
     try:
         build(making)
         making.chmod(0o755)
-        making.rename(folder)
+        if folder.exists():  # another run was faster
+            shutil.rmtree(making)
+        else:
+            making.rename(folder)
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)
         raise
