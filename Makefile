@@ -11,7 +11,7 @@ SOURCES := $(wildcard libs/*/src services/*/src operator/src)
 	test-crds test-operator test-e2e bench check fmt ui crds lock setup dev
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1 \2/p' Makefile | awk '{ printf "  %-6s%-15s", $$1, $$2; $$1 = $$2 = ""; print }'
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/  make \1 \2/p' Makefile | awk '{ printf "  %-6s%-15s", $$1, $$2; $$1 = $$2 = ""; print }'
 
 demo: setup ## Run the whole platform here: UI on port 3000, API on 23455 (DETACH=1 returns when it is ready)
 	@exec $(BIN)/palio demo $(if $(DETACH),--detach) $(ARGS)

@@ -131,9 +131,11 @@ def _start(name: str) -> None:
 def _announce() -> None:
     """What making the node will cost, and a refusal where it cannot end well."""
     say("no container registry can be reached: the node is built from package registries")
-    say(f"the first time takes 15 min on two cores and 6 GB in {CACHE} and Go's caches; after that 40 s")
+    if any(CACHE.glob("kubernetes-*")):
+        return
+    say(f"this first time takes 15 min on two cores and 6 GB in {CACHE} and Go's caches; after that 40 s")
     place = next(folder for folder in (CACHE, *CACHE.parents) if folder.exists())
-    if not any(CACHE.glob("kubernetes-*")) and shutil.disk_usage(place).free < DISK_BYTES_MIN:
+    if shutil.disk_usage(place).free < DISK_BYTES_MIN:
         raise SystemExit(
             f"less than {DISK_BYTES_MIN // 1024**3} GB are free in {place}; PALIO_CACHE names another place"
         )

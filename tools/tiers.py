@@ -73,7 +73,7 @@ class Tier:
         lacking = self.missing()
         if lacking:
             return Outcome(trouble=f"skipped: {lacking}")
-        if self.needs and subprocess.run([sys.executable, *self.needs], cwd=ROOT, check=False).returncode:
+        if self.needs and not _ready(self.needs):
             return Outcome(failed=1, trouble=f"{self.needs[0]} failed")
         outcome = _pytest(self.name)
         for other in self.further:
@@ -117,6 +117,12 @@ def _outcomes(tiers: list[Tier]) -> Iterator[tuple[str, Outcome]]:
 def _line(name: str, outcome: Outcome, seconds: float) -> str:
     counts = f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped"
     return f"{name:<12} {counts} in {seconds:.0f} s" + (f" ({outcome.trouble})" if outcome.trouble else "")
+
+
+def _ready(command: tuple[str, ...]) -> bool:
+    """Run what makes a tier's needs ready; its progress goes to the terminal."""
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+    return done.returncode == 0
 
 
 def _pytest(name: str) -> Outcome:
