@@ -39,6 +39,8 @@ class FakeCluster:
     fault: Fault = lambda _: None
     after: Callable[[web.Request], int | None] = lambda _: None
     watches: "set[asyncio.Queue[dict[str, Any] | None]]" = field(default_factory=set)
+    told: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    """Every event with its version: a watch begins where the list before it ended."""
     deaf: bool = False
     version: int = 100
     url: str = ""
@@ -75,8 +77,10 @@ class FakeCluster:
         self.version += 1
         body["metadata"]["resourceVersion"] = str(self.version)
         if not self.deaf:
+            event = {"plural": plural, "type": kind, "object": copy.deepcopy(body)}
+            self.told.append((self.version, event))
             for watch in self.watches:
-                watch.put_nowait({"plural": plural, "type": kind, "object": copy.deepcopy(body)})
+                watch.put_nowait(event)
 
     def drop_watches(self) -> None:
         """End every watch in the middle."""
@@ -156,6 +160,10 @@ class FakeCluster:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         told: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        since = int(request.query.get("resourceVersion") or self.version)
+        for version, missed in self.told:
+            if version > since:
+                told.put_nowait(missed)
         self.watches.add(told)
         try:
             while (event := await told.get()) is not None:

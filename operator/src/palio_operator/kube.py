@@ -7,9 +7,10 @@ it cannot be given another's status.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import aiohttp
@@ -26,12 +27,18 @@ log = logger(__name__)
 FIELD_MANAGER = "palio-operator"
 _APPLY = "application/apply-patch+yaml"
 _NOT_FOUND, _CONFLICT, _UNPROCESSABLE = 404, 409, 422
+_SERVER_ERRORS = 500
 _PAGE = 500
+_READS_MAX = 3
 _NOTE_MAX = 1024
 
 
 class KubernetesAway(Exception):
     """The API server does not answer, or refused; the call may or may not have been done."""
+
+
+class _Stumbled(KubernetesAway):
+    """It answered that it failed; the next call may well succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,8 @@ class Kubernetes:
         Raises:
             KubernetesAway: it is not known.
         """
-        found = await self._call(
-            "get_tournament", self._custom.get_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name)
+        found = await self._read(
+            "get_tournament", lambda: self._custom.get_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name)
         )
         return dict(found) if found is not None else None
 
@@ -76,12 +83,12 @@ class Kubernetes:
         page: str | None = None
         while True:
             options: dict[str, Any] = {"limit": _PAGE, "_continue": page}
-            listing = (
-                self._custom.list_cluster_custom_object(GROUP, VERSION, PLURAL, **options)
-                if namespace is None
-                else self._custom.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, **options)
-            )
-            told: Mapping[str, Any] = await self._call("list_tournaments", listing) or {}
+            listing = partial(self._custom.list_cluster_custom_object, GROUP, VERSION, PLURAL, **options)
+            if namespace is not None:
+                listing = partial(
+                    self._custom.list_namespaced_custom_object, GROUP, VERSION, namespace, PLURAL, **options
+                )
+            told: Mapping[str, Any] = await self._read("list_tournaments", listing) or {}
             seen += [_seen(item["metadata"]) for item in told.get("items", [])]
             page = told.get("metadata", {}).get("continue")
             if not page:
@@ -137,7 +144,7 @@ class Kubernetes:
         Raises:
             KubernetesAway: it is not known.
         """
-        found = await self._call("get_job", self._batch.read_namespaced_job(name, namespace))
+        found = await self._read("get_job", lambda: self._batch.read_namespaced_job(name, namespace))
         return None if found is None else dict(self._json(found))
 
     async def create_job(self, manifest: Mapping[str, Any]) -> bool:
@@ -177,6 +184,13 @@ class Kubernetes:
         except KubernetesAway as error:
             log.warning("event_not_posted", reason=notice.reason, tournament=meta.source, error=str(error))
 
+    async def _read(self, verb: str, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Ask again at once where the API server stumbles: a loop's pause after a failure would hold up a payout."""
+        for _ in range(_READS_MAX - 1):
+            with suppress(_Stumbled):
+                return await self._call(verb, ask())
+        return await self._call(verb, ask())
+
     async def _call(
         self, verb: str, call: Awaitable[Any], *, missing: int = _NOT_FOUND, also_missing: int | None = None
     ) -> Any:
@@ -191,7 +205,8 @@ class Kubernetes:
             if error.status in (missing, also_missing):
                 outcome = "missing"
                 return None
-            raise KubernetesAway(f"{verb}: {error.status} {error.reason}") from error
+            kind = _Stumbled if (error.status or 0) >= _SERVER_ERRORS else KubernetesAway
+            raise kind(f"{verb}: {error.status} {error.reason}") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise KubernetesAway(f"{verb}: {error!r}") from error
         finally:
