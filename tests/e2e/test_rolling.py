@@ -19,7 +19,7 @@ SPLIT = (50, 30, 20)
 
 
 @contextmanager
-def requests_on(palio: Deployed, player: Player) -> Iterator[Counter[str]]:
+def requests_on(palio: Deployed, players: list[Player]) -> Iterator[Counter[str]]:
     """So many requests a second while the block runs; how they ended."""
     outcomes: Counter[str] = Counter()
     done = threading.Event()
@@ -29,7 +29,7 @@ def requests_on(palio: Deployed, player: Player) -> Iterator[Counter[str]]:
             due = time.monotonic()
             while not done.wait(max(0.0, due - time.monotonic())):
                 due += 1 / RATE
-                workers.submit(_request, palio, player, outcomes)
+                workers.submit(_request, palio, random.choice(players), outcomes)  # each has a limit
 
         arrivals = threading.Thread(target=schedule)
         arrivals.start()
@@ -62,7 +62,7 @@ def test_every_deployment_is_replaced_under_load(palio: Deployed, players: list[
         "-n", NAMESPACE, "get", "deployments", "-l", "app.kubernetes.io/name in (palio,palio-operator)", "-o", "name"
     ).split()
     assert len(names) == 9
-    with requests_on(palio, players[0]) as outcomes:
+    with requests_on(palio, players) as outcomes:
         for name in names:
             palio.kubectl("-n", NAMESPACE, "rollout", "restart", name)
             palio.kubectl("-n", NAMESPACE, "rollout", "status", name, "--timeout=110s")
