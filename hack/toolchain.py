@@ -90,7 +90,7 @@ def _version_flags() -> str:
 
 def _go(*arguments: str, cwd: Path, **more: str) -> None:
     debian.ensure("go", "golang-go")
-    environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly"} | more
-    if arguments[0] == "install":
-        environment["GOFLAGS"] = "-buildvcs=false"
+    # Debian's Go would refuse what asks for a newer one; a toolchain is a module like any other, with its checksum.
+    flags = "-buildvcs=false" if arguments[0] == "install" else "-buildvcs=false -mod=readonly"
+    environment = {"GOTOOLCHAIN": "auto"} | os.environ | {"CGO_ENABLED": "0", "GOFLAGS": flags} | more
     subprocess.run(["go", *arguments], cwd=cwd, env=environment, check=True)
