@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "values.md"
