@@ -60,6 +60,12 @@ class BadRequest(Problem):
     status, code, title = 400, "bad_request", "The request could not be understood"
 
 
+class MalformedRequest(Problem):
+    """The bytes received are not an HTTP request."""
+
+    status, code, title = 400, "malformed_request", "This is not an HTTP request"
+
+
 class Unauthorized(Problem):
     """A valid access token is needed."""
 
@@ -93,7 +99,7 @@ class MethodNotAllowed(Problem):
 class RequestTimeout(Problem):
     """The body did not arrive in time."""
 
-    status, code, title = 408, "request_timeout", "The body did not arrive in time"
+    status, code, title = 408, "request_timeout", "The request did not arrive in time"
 
 
 class Conflict(Problem):
@@ -120,6 +126,12 @@ class Invalid(Problem):
     status, code, title = 422, "invalid", "The request is well-formed but invalid"
 
 
+class HeadersTooLarge(Problem):
+    """At most 100 headers, 64 KiB with the request line, and 8 KiB of URL are taken."""
+
+    status, code, title = 431, "headers_too_large", "The request's head is too large"
+
+
 class TooManyRequests(Problem):
     """The caller's allowance is used up for now."""
 
@@ -133,6 +145,12 @@ class Unavailable(Problem):
 
     def __init__(self, detail: str | None = None, *, retry_after_s: int = 1) -> None:
         super().__init__(detail, retry_after_s=retry_after_s)
+
+
+class TooManyConnections(Unavailable):
+    """As many connections are open here as are taken. Try again."""
+
+    code, title = "too_many_connections", "Too many connections are open"
 
 
 class OutcomeUnknown(Unavailable):

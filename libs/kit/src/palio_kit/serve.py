@@ -4,12 +4,13 @@ import asyncio
 import gc
 import socket
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import uvicorn
 
 from palio_kit import logs
 from palio_kit.asgi import App
+from palio_kit.door import Door
 from palio_kit.settings import ServiceSettings
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -60,7 +61,7 @@ def server(
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=cast("Any", Door(settings.connections_max)),  # uvicorn asks for a class and only ever calls it
         ws=ws,
         log_config=None,
         access_log=False,

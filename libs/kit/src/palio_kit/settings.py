@@ -32,6 +32,8 @@ class ServiceSettings(DatabaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 
+    connections_max: int = Field(10_000, ge=1, description="open HTTP connections of a process; one more gets 503")
+
     redis_url: SecretStr = Field(description="rebuildable state and live events")
     redis_timeout_s: float = Field(0.3, gt=0, le=5)
 
