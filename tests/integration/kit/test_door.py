@@ -5,13 +5,14 @@ import socket
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from palio_kit import door, serve
+from palio_kit.asgi import Receive, Scope, Send, respond
 from palio_kit.settings import ServiceSettings
 from support import apps
 from support.toy.app import create_app
@@ -212,6 +213,32 @@ def test_one_connection_more_than_are_taken_is_told_to_come_back(port: int) -> N
     with connected(port) as again:
         again.send(GET + b"\r\n")
         assert again.answer()[0] == 200
+
+
+async def _accepting(scope: Scope, receive: Receive, send: Send) -> None:
+    """An app that takes every web socket, after another request on its connection or as the first."""
+    if scope["type"] == "http":
+        await respond(send, 200, b"{}")
+        return
+    while (await receive())["type"] not in {"websocket.disconnect", "lifespan.shutdown"}:
+        await send({"type": "lifespan.startup.complete" if scope["type"] == "lifespan" else "websocket.accept"})
+    if scope["type"] == "lifespan":
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def test_web_sockets_leave_their_places_to_others(settings: Settings) -> None:
+    upgrade = (
+        b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+        b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with apps.running(lambda _: _accepting, settings) as running, ExitStack() as sockets:
+        for number in range(6):
+            client = sockets.enter_context(connected(running.port))
+            if number % 2:
+                client.send(GET + b"\r\n")
+                assert client.answer()[0] == 200
+            client.send(GET + upgrade)
+            assert client.stream.readline() == b"HTTP/1.1 101 Switching Protocols\r\n"
 
 
 def test_an_endless_header_line_takes_no_memory(port: int) -> None:
