@@ -137,6 +137,18 @@ def test_a_body_larger_than_a_head_may_be_does_not_count_as_one(port: int) -> No
         assert [client.answer()[0] for _ in range(6)] == [405, 200] * 3
 
 
+def test_a_body_in_many_pieces_does_not_add_up(port: int) -> None:
+    head = b"POST /api/v1/scores/batch HTTP/1.1\r\nhost: toy\r\ncontent-type: application/json\r\n"
+    with connected(port) as client:
+        client.send(head + b"content-length: 300000\r\n\r\n")
+        for _ in range(10):
+            time.sleep(0.01)
+            client.send(b"1" * 30_000)
+        assert client.answer()[0] == 404
+        client.send(GET + b"\r\n")
+        assert client.answer()[0] == 200
+
+
 @pytest.mark.parametrize(("begun", "more"), [(b"GET /process", b"es"), (GET, b"x: y\r\n"), (b"\r\n", b"\r\n")])
 def test_a_head_that_does_not_arrive_is_a_timeout(
     monkeypatch: pytest.MonkeyPatch, port: int, begun: bytes, more: bytes
