@@ -31,8 +31,8 @@ down: ## Remove that cluster, and the Docker engine if `make up` started it
 kubeconfig: ## Print the kubeconfig of that cluster
 	@$(PYTHON) tools/cluster.py kubeconfig
 
-test: dev ## Run every test tier and say how many tests of each ran
-	@$(BIN)/python tools/tiers.py
+test: dev ## Run every test tier and say how many tests of each ran (TIERS="unit chart" for some)
+	@$(BIN)/python tools/tiers.py $(TIERS)
 
 test-unit: dev ## Run the unit tier: pure rules, no sockets
 	@$(BIN)/python tools/tiers.py unit
