@@ -77,15 +77,8 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """Close with this code; a peer that does not answer in time is cut off. Once is enough."""
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return
-        self._leave()
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.conn.send_close(code, reason)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
-        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
+        self._say_goodbye(code, reason)
 
     @override
     async def run_asgi(self) -> None:
@@ -143,17 +136,10 @@ class LiveProtocol(WebSocketsSansIOProtocol):
         """
         if self.close_sent:
             return
-        self._leave()
         closing = self.conn.close_sent
         assert closing is not None
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": closing.code, "reason": closing.reason})
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        if self.read_paused:
-            self.read_paused = False
-            self.transport.resume_reading()
+        self._say_goodbye(closing.code, closing.reason)
         self.transport.write_eof()
-        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
     @override
     def shutdown(self) -> None:
@@ -168,6 +154,17 @@ class LiveProtocol(WebSocketsSansIOProtocol):
             self.abandon_timer = None
         super().connection_lost(exc)
         self.owner = None
+
+    def _say_goodbye(self, code: int, reason: str) -> None:
+        """Send the close frame that is prepared, and read on for the peer's, for as long as `close_timeout`."""
+        self._leave()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        if self.read_paused:
+            self.read_paused = False
+            self.transport.resume_reading()
+        self.close_timer = self.loop.call_later(self.close_timeout, self.transport.abort)
 
     def _leave(self) -> None:
         """Write no more, and do not wait for ever until the peer has read what was written."""
