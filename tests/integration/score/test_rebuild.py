@@ -141,6 +141,25 @@ async def test_a_score_waits_for_a_build_that_runs_only_if_the_board_is_small(
         assert await building
 
 
+async def test_a_score_has_its_rank_on_a_board_whose_build_ended_just_after_it_was_asked(
+    service: Any, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    game, ada = await world.game(), await world.player()
+    await service.submit(ada, game, 7)
+    meta = OrderingKeys.of(f"game:{game}").meta
+    await world.redis.hset(meta, "state", "building")
+    apply = Boards.apply
+
+    async def apply_before_the_end(self: Boards, loads: Any) -> Any:
+        answers = await apply(self, loads)
+        await world.redis.hset(meta, "state", "ready")
+        return answers
+
+    monkeypatch.setattr(Boards, "apply", apply_before_the_end)
+    answer = (await service.submit(ada, game, 9)).json()
+    assert answer["ranks"]["game"] == {"score": 9, "rank": 1, "previous_rank": 1}
+
+
 async def test_a_rebuild_that_loses_its_board_gives_up_and_is_begun_again(
     world: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

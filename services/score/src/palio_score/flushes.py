@@ -177,8 +177,9 @@ class Flusher:
     async def _after_rebuild(self, load: Load, applied: Applied) -> Applied:
         """A small board that is missing is built at once, so that a new game's first score has its rank."""
         if await self._rebuilds.small(load.board, missing=not applied.state):
-            return (await self._boards.apply([load]))[0]
-        self._rebuilds.request(load.board.name)
+            [applied] = await self._boards.apply([load])
+        if applied.state != READY:
+            self._rebuilds.request(load.board.name)
         return applied
 
     async def _answer(self, record: Record) -> list[Reply]:

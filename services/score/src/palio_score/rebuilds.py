@@ -72,6 +72,8 @@ class Rebuilds:
     async def small(self, board: Board, *, missing: bool) -> bool:
         """Have a small board ready at once: built now if it is `missing`, or by who is at it in this process.
 
+        True is worth another look: a board that was not missing, and that nobody is at, may be ready since.
+
         Raises:
             RedisAway: Redis did not answer.
             Unavailable: PostgreSQL did not.
@@ -79,7 +81,7 @@ class Rebuilds:
         running = self._running.get(board.name)
         if running is not None:
             return await asyncio.shield(running)
-        return missing and await self.rebuild(board, players_max=self._small_max)
+        return not missing or await self.rebuild(board, players_max=self._small_max)
 
     async def rebuild(self, board: Board, *, players_max: int | None = None) -> bool:
         """Build a board; False if it has more than `players_max`, somebody else builds it, or Redis lost it meanwhile.
