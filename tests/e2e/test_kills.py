@@ -61,6 +61,20 @@ def test_the_pod_that_pays_is_killed_before_it_commits(palio: Deployed, players:
     palio.delete(cup)
 
 
+def test_the_pod_that_pays_is_killed_after_it_has_committed(palio: Deployed, players: list[Player]) -> None:
+    cup = palio.tournament()
+    palio.play(cup, players)
+    with palio.row_held(cup) as let_go:
+        until(palio.payouts_that_wait, within_s=60)
+        with palio.commits_unanswered():
+            let_go()
+            until(lambda: palio.has_committed(cup), within_s=30)
+            palio.kill_payout(cup)
+    palio.assert_paid_once(cup, players, SPLIT)
+    until(lambda: "nothing was changed" in palio.payout_words(cup), what="its successor found it paid")
+    palio.delete(cup)
+
+
 def test_its_job_is_deleted_before_it_commits(palio: Deployed, players: list[Player]) -> None:
     cup = palio.tournament()
     palio.play(cup, players)

@@ -171,11 +171,11 @@ class Deployed:
         found = self.kubectl("-n", NAMESPACE, "get", "job", tournament.job, "-o", "json", "--ignore-not-found")
         return json.loads(found) if found.strip() else None
 
-    def payout_pods(self, tournament: Tournament) -> list[str]:
-        """Names of the pods that are paying it now."""
+    def payout_pods(self, tournament: Tournament, told: str = "{.items[*].metadata.name}") -> list[str]:
+        """Names of the pods that are paying it now, or something else that is told of them."""
         found = self.kubectl(
             "-n", NAMESPACE, "get", "pods", "-l", f"job-name={tournament.job}", "--field-selector=status.phase=Running",
-            "-o", "jsonpath={.items[*].metadata.name}",
+            "-o", f"jsonpath={told}",
         )  # fmt: skip
         return found.split()
 
@@ -184,6 +184,10 @@ class Deployed:
         names = self.payout_pods(tournament)
         assert names, "nobody pays"
         self.kubectl("-n", NAMESPACE, "delete", "pod", *names, "--grace-period=1", "--timeout=60s")
+
+    def payout_words(self, tournament: Tournament) -> str:
+        """What the pods that pay it have said, as far as they are still there."""
+        return self.kubectl("-n", NAMESPACE, "logs", "-l", f"job-name={tournament.job}", "--tail=-1")
 
     def kill_operator(self) -> None:
         """Kill it as a machine that dies would: no grace, no last word."""
@@ -237,6 +241,25 @@ class Deployed:
             "WHERE usename = 'palio_tournament' AND wait_event_type = 'Lock' AND state = 'active'"
         )
         return int(self.sql(waiting)[0][0])
+
+    @contextmanager
+    def commits_unanswered(self) -> Iterator[None]:
+        """The block runs while a commit is on disk at once and told to nobody: it waits for a standby that is not."""
+        try:
+            self._wait_for_standby("SET synchronous_standby_names = 'nobody'")
+            yield
+        finally:
+            self._wait_for_standby("RESET synchronous_standby_names")
+
+    def _wait_for_standby(self, change: str) -> None:
+        self.sql(f"ALTER SYSTEM {change}")
+        self.sql("SELECT pg_reload_conf()")
+
+    def has_committed(self, tournament: Tournament) -> bool:
+        """Whether the pod that pays has committed and waits for the answer."""
+        (address,) = self.payout_pods(tournament, "{.items[*].status.podIP}")
+        asked = f"SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND client_addr = '{address}'"
+        return self.sql(asked) != []
 
     def over(self, tournament: Tournament) -> bool:
         """Whether the database's clock is past its end."""
