@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palio_kit.wire import rfc3339
+from palio_kit.times import rfc3339
 from palio_leaderboard import rendering
 from palio_leaderboard.domain import Moment, Placed, Rules, Slice, Standing
 from palio_leaderboard.models import BoardAround, BoardPage, BoardRank

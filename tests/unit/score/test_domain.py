@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palio_kit.wire import rfc3339
+from palio_kit.times import rfc3339
 from palio_score.domain import (
     SCORE_MAX,
     TOTAL_MAX,

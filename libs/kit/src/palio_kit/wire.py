@@ -8,7 +8,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Generic, NoReturn, TypeVar
 
 from fastapi import Request, Response
@@ -27,6 +27,7 @@ from pydantic import (
 from typing_extensions import override
 
 from palio_kit.problems import MalformedJson
+from palio_kit.times import rfc3339
 
 T = TypeVar("T")
 
@@ -93,12 +94,6 @@ SafeInteger = Annotated[int, Field(ge=-SAFE_INTEGER_MAX, le=SAFE_INTEGER_MAX)]
 
 Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written)]
 """An RFC 3339 time with an offset, written as a string."""
-
-
-def rfc3339(moment: datetime) -> str:
-    """A time as we send it: UTC, `Z`, always six digits of a second, so that texts sort as times."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
 
 Instant = Annotated[
     datetime,

@@ -24,7 +24,7 @@ from palio_kit.orderings import to_microseconds
 from palio_kit.postgres import Connection
 from palio_kit.problems import OutcomeUnknown, Problem, Unavailable
 from palio_kit.redis import RedisAway
-from palio_kit.wire import rfc3339
+from palio_kit.times import rfc3339
 from palio_score import metrics
 from palio_score.boards import READY, Applied, Boards, Load, pack_seats
 from palio_score.domain import Board, Place, RankChange, Seat, Sheet, acceptance_times, submission_id, written

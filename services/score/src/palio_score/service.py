@@ -13,7 +13,8 @@ from palio_kit.idempotency import Idempotency, Keyed, KeyInFlight, Outcome
 from palio_kit.paging import decode_cursor, encode_cursor
 from palio_kit.postgres import Connection
 from palio_kit.problems import Problem, Unavailable
-from palio_kit.wire import Page, rfc3339
+from palio_kit.times import rfc3339
+from palio_kit.wire import Page
 from palio_score import metrics
 from palio_score.book import Book
 from palio_score.errors import BoardNotFound

@@ -15,7 +15,7 @@ import msgspec
 
 from palio_kit import postgres
 from palio_kit.problems import Problem, Unavailable
-from palio_kit.wire import rfc3339
+from palio_kit.times import rfc3339
 from palio_tournament.errors import NotYetDue
 from palio_tournament.settings import CommandSettings, for_settlement
 from palio_tournament.settlement import Settler

@@ -20,7 +20,7 @@ import aiohttp
 
 from palio_kit.logs import logger
 from palio_kit.problems import FieldError, Invalid, OutcomeUnknown, Unavailable
-from palio_kit.wire import rfc3339
+from palio_kit.times import rfc3339
 from palio_tournament.domain import Keep, Order, Rules
 
 log = logger(__name__)

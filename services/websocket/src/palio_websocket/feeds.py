@@ -18,7 +18,7 @@ from palio_kit.events import Envelope
 from palio_kit.http import Peer
 from palio_kit.logs import logger
 from palio_kit.problems import NotFound, Problem
-from palio_kit.wire import rfc3339
+from palio_kit.times import rfc3339
 from palio_websocket import frames, metrics
 from palio_websocket.alarms import Alarm
 from palio_websocket.channels import Source

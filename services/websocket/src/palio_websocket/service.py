@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from palio_kit.callers import Caller, UserTokens
 from palio_kit.problems import Unauthorized, Unavailable
-from palio_kit.wire import rfc3339
+from palio_kit.times import rfc3339
 from palio_websocket import frames, metrics
 from palio_websocket.channels import Channel
 from palio_websocket.domain import ChannelName, Close, parse_channel
