@@ -21,11 +21,11 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT_S = {
     "unit": 600, "integration": 1200, "contract": 1200, "ui": 900, "chaos": 1800,
-    "chart": 600, "crds": 600, "operator": 1200, "e2e": 2400,
+    "chart": 600, "crds": 600, "operator": 1200, "e2e": 3000,
 }  # fmt: skip
 TEST_CLUSTER = "palio-test"
 KEEP = "PALIO_KEEP_CLUSTER"
-TEST_TIMEOUT_S = 400
+TEST_TIMEOUT_S = 600
 CLEANUP_S = 60
 PYTEST_OPTIONS = (
     "-o", "junit_logging=no", "-o", f"faulthandler_timeout={TEST_TIMEOUT_S}", "-o", "faulthandler_exit_on_timeout=true",

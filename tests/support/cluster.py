@@ -66,12 +66,11 @@ class Cluster:
         """kubectl as a command."""
         return [self._kubectl, "--kubeconfig", str(self.config), *arguments]
 
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+    def kubectl(self, *arguments: str, stdin: str | None = None, within_s: float = _KUBECTL_TIMEOUT_S) -> str:
         """Run kubectl; what it printed."""
         done = subprocess.run(
-            self.command(*arguments), input=stdin, capture_output=True, text=True, timeout=_KUBECTL_TIMEOUT_S,
-            check=False,
-        )  # fmt: skip
+            self.command(*arguments), input=stdin, capture_output=True, text=True, timeout=within_s, check=False
+        )
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
 

@@ -122,8 +122,8 @@ class Deployed:
 
     # --- resources
 
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        return self.cluster.kubectl(*arguments, stdin=stdin)
+    def kubectl(self, *arguments: str, **how: Any) -> str:
+        return self.cluster.kubectl(*arguments, **how)
 
     def apply(self, manifest: dict[str, Any], namespace: str = NAMESPACE) -> Tournament:
         told = self.kubectl("-n", namespace, "apply", "-o", "json", "-f", "-", stdin=json.dumps(manifest))
