@@ -1,6 +1,7 @@
 """Heavy builds, kept outside the checkout under a hash of what they are made from, so that nothing is built twice.
 
-`PALIO_CACHE` moves the cache from `~/.cache/palio`. A build that fails leaves nothing behind.
+`PALIO_CACHE` moves the cache from `~/.cache/palio`; with `PALIO_BUILD=never` what is not there yet is refused.
+A build that fails leaves nothing behind.
 """
 
 import hashlib
@@ -40,10 +41,15 @@ def cached(name: str, inputs: Sequence[str | Path], build: Callable[[Path], None
 
     Args:
         takes: what to tell the one who waits, for example "6 min, 4 GB".
+
+    Raises:
+        SystemExit: it is not there, and nothing may be built.
     """
     folder = CACHE / f"{name}-{digest(inputs)}"
     if folder.exists():
         return folder
+    if os.environ.get("PALIO_BUILD") == "never":
+        raise SystemExit(f"{name} was not built before")
     CACHE.mkdir(parents=True, exist_ok=True)
     say(f"building {name}" + (f" ({takes})" if takes else ""))
     started = time.monotonic()

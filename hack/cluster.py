@@ -12,9 +12,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import engine
 import images
@@ -184,10 +185,16 @@ def _run(program: str, *arguments: str) -> str:
     return done.stdout
 
 
+TOLD: dict[str, Callable[[str], dict[str, Any]]] = {
+    "ports": ports, "bases": bases, "checkers": lambda _: toolchain.checkers(),
+}  # fmt: skip
+"""Commands that tell something as JSON."""
+
+
 def main() -> None:
     """One command for each thing that may be done with the cluster."""
     parser = argparse.ArgumentParser(prog="hack/cluster.py", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "kubeconfig", "ports", "bases", "load", "tool"])
+    parser.add_argument("command", choices=["up", "down", "kubeconfig", "load", "tool", *TOLD])
     parser.add_argument("things", nargs="*", metavar="THING", help="images to load, or a tool")
     parser.add_argument("--name", default=NAME, help="the cluster's")
     parser.add_argument("--private", action="store_true", help="up: on free ports, and not in ~/.kube/config")
@@ -203,10 +210,8 @@ def main() -> None:
             sys.stdout.write("".join(f"{tool(name)}\n" for name in asked.things))
         case "kubeconfig":
             sys.stdout.write(kubeconfig(asked.name))
-        case "ports":
-            json.dump(ports(asked.name), sys.stdout)
-        case "bases":
-            json.dump(bases(asked.name), sys.stdout)
+        case _:
+            json.dump(TOLD[asked.command](asked.name), sys.stdout)
 
 
 if __name__ == "__main__":

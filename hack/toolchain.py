@@ -3,6 +3,7 @@
 Checksums stay on: a module that cannot be verified is not used, pick a version that can.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -23,6 +24,12 @@ TOOLS = {
     "kubeconform": "github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0",
     "kube-score": "github.com/zegl/kube-score/cmd/kube-score@v1.20.0",
 }
+CHECKERS = ("helm", "kubeconform", "kube-score")
+SCHEMAS = {
+    "k8s.io/kubernetes": (f"v{KUBERNETES}", "api/openapi-spec/swagger.json"),
+    "sigs.k8s.io/gateway-api": ("v1.4.1", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"),
+}
+"""What charts are held against: the module of each API, its version, and the file that describes it."""
 _VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 _NO_COMMIT = "0" * 40
 
@@ -37,6 +44,22 @@ def tool(name: str) -> Path:
         _go("install", "-trimpath", "-ldflags", "-s -w", TOOLS[name], cwd=folder, GOBIN=str(folder))
 
     return cached(name, [TOOLS[name]], build, takes="1 to 2 min") / name
+
+
+def checkers() -> dict[str, str]:
+    """Where everything is that charts are checked with: programs by name, and `schemas`."""
+    return {name: str(tool(name)) for name in CHECKERS} | {"schemas": str(schemas())}
+
+
+def schemas() -> Path:
+    """A folder with the files of `SCHEMAS`, as the modules of the node's own versions have them."""
+
+    def build(folder: Path) -> None:
+        for module, (version, file) in SCHEMAS.items():
+            told = _go("mod", "download", "-json", f"{module}@{version}", cwd=folder)
+            shutil.copy(Path(json.loads(told)["Dir"]) / file, folder)
+
+    return cached("schemas", [repr(SCHEMAS)], build, takes="1 min")
 
 
 def kubectl() -> Path:
@@ -88,9 +111,11 @@ def _version_flags() -> str:
     return " ".join(["-s -w", *sets])
 
 
-def _go(*arguments: str, cwd: Path, **more: str) -> None:
+def _go(*arguments: str, cwd: Path, **more: str) -> str:
+    """Run it; what it printed."""
     debian.ensure("go", "golang-go")
     # Debian's Go would refuse what asks for a newer one; a toolchain is a module like any other, with its checksum.
-    flags = "-buildvcs=false" if arguments[0] == "install" else "-buildvcs=false -mod=readonly"
+    flags = "-buildvcs=false -mod=readonly" if arguments[0] == "build" else "-buildvcs=false"
     environment = {"GOTOOLCHAIN": "auto"} | os.environ | {"CGO_ENABLED": "0", "GOFLAGS": flags} | more
-    subprocess.run(["go", *arguments], cwd=cwd, env=environment, check=True)
+    done = subprocess.run(["go", *arguments], cwd=cwd, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout

@@ -119,9 +119,11 @@ def _line(name: str, outcome: Outcome, seconds: float) -> str:
     return f"{name:<12} {counts} in {seconds:.0f} s" + (f" ({outcome.trouble})" if outcome.trouble else "")
 
 
-def _ready(command: tuple[str, ...]) -> bool:
+def _ready(command: tuple[str, ...], **environment: str) -> bool:
     """Run what makes a tier's needs ready; its progress goes to the terminal."""
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL, check=False
+    )
     return done.returncode == 0
 
 
@@ -207,10 +209,10 @@ def _no_chromium() -> str:
     return "" if shutil.which("chromium") else "no chromium on PATH"
 
 
-def _no_helm() -> str:
-    """In CI what is missing is installed."""
-    able = os.environ.get("CI") or shutil.which("helm") or shutil.which("go")
-    return "" if able else "no helm on PATH, nor Go to build it"
+def _no_checkers() -> str:
+    """In CI what is missing is installed; elsewhere it is enough that it was built before."""
+    able = os.environ.get("CI") or shutil.which("go") or _ready(_CHECKERS, PALIO_BUILD="never")
+    return "" if able else "no Go to build helm, kubeconform and kube-score with"
 
 
 def _no_cluster() -> str:
@@ -226,6 +228,7 @@ def _remove_cluster(tiers: list[Tier]) -> None:
         subprocess.run([sys.executable, *_HAVE_CLUSTER[:1], "down", "--name", TEST_CLUSTER], cwd=ROOT, check=False)
 
 
+_CHECKERS = ("hack/cluster.py", "checkers")
 _PRIVATE = ("up", "--private", "--name", TEST_CLUSTER)
 _HAVE_CLUSTER = ("hack/cluster.py", *_PRIVATE)
 _HAVE_PALIO = ("tools/cluster.py", *_PRIVATE)
@@ -236,7 +239,7 @@ TIERS = (
     Tier("contract"),
     Tier("ui", _no_chromium, (_page_tests,)),
     Tier("chaos"),
-    Tier("chart", _no_helm, needs=("hack/cluster.py", "tool", "helm")),
+    Tier("chart", _no_checkers, needs=_CHECKERS),
     Tier("crds", _no_cluster, needs=_HAVE_CLUSTER),
     Tier("operator", _no_cluster, needs=_HAVE_CLUSTER),
     # The last one: from here on an operator runs in the cluster and would meddle with the tests of the others.

@@ -1,11 +1,11 @@
-"""The chart tier needs Helm and nothing else."""
+"""The chart tier needs Helm and its checkers, and nothing else."""
 
 import pytest
 
-from chart.rendering import helm
+from chart.rendering import checkers
 
 
 @pytest.fixture(autouse=True)
-def with_helm() -> None:
-    if helm() is None:
-        pytest.skip("no helm on PATH, nor one built for a cluster: install it, or run `make up` once")
+def with_checkers() -> None:
+    if not checkers():
+        pytest.skip("helm, kubeconform and kube-score were not built: `make test-chart` or `make up` builds them")

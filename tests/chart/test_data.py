@@ -35,8 +35,18 @@ def test_commits_are_durable() -> None:
 
 
 def test_stores_are_reached_by_palio_only() -> None:
-    for policy in kinds(objects("palio-data"), "NetworkPolicy"):
+    found = objects("palio-data")
+    for policy in (named(found, "NetworkPolicy", f"palio-data-{store}") for store in ("postgres", "redis")):
         (rule,) = policy["spec"]["ingress"]
         (peer,) = rule["from"]
         assert peer == {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "palio"}}}
         assert policy["spec"]["egress"] == []
+
+
+def test_what_makes_passwords_reaches_the_api_server_and_nobody_reaches_it() -> None:
+    policy = named(objects("palio-data"), "NetworkPolicy", "palio-data-setup")["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in policy
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 443, 6443}
+    theirs = {"postgres.existingSecret": "mine", "redis.existingSecret": "mine"}
+    assert len(kinds(objects("palio-data", theirs), "NetworkPolicy")) == 2
