@@ -35,7 +35,7 @@ MATRIX: list[tuple[str, str, Values]] = [
         "postgres.storage.className": "fast", "networkPolicy.enabled": False,
     }),
     ("palio-operator", "defaults", {}),
-    ("palio-operator", "some namespaces", {"watch.namespaces": ["games", "arena"], "cleanup.mode": "Delete"}),
+    ("palio-operator", "some namespaces", {"watch.namespaces": ["arena"], "cleanup.mode": "Delete"}),
     ("palio-operator", "minimal", {"crds.enabled": False, "aggregateRoles": False, "networkPolicy.enabled": False}),
 ]  # fmt: skip
 IDS = [f"{chart}: {title}" for chart, title, _ in MATRIX]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,7 @@ def checkers() -> dict[str, str]:
     return {} if told.returncode else dict(json.loads(told.stdout))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Failed(Exception):
     """Helm refused."""
 
@@ -63,6 +64,15 @@ def _sets(values: Mapping[str, Any]) -> Iterator[str]:
 def text(chart: str, values: Mapping[str, Any] | None = None) -> str:
     """The chart as YAML; keys of `values` are paths, `services.user.replicas`."""
     return _rendered(chart, json.dumps(values or {}, sort_keys=True))
+
+
+def notes(chart: str, scratch: Path, values: Mapping[str, Any] | None = None) -> str:
+    """What Helm says after installing; `helm template` leaves that out, so a copy of the chart has it as an object."""
+    copy = shutil.copytree(CHARTS / chart, scratch / chart)
+    (copy / "templates" / "NOTES.txt").rename(copy / "notes.txt")
+    (copy / "templates" / "notes.yaml").write_text('kind: Notes\ntext: {{ tpl (.Files.Get "notes.txt") . | toJson }}\n')
+    show = ["--show-only", "templates/notes.yaml", "--namespace", NAMESPACE, "--kube-version", KUBERNETES]
+    return str(yaml.safe_load(run("template", chart, str(copy), *show, *_sets(values or {})))["text"])
 
 
 def objects(chart: str, values: Mapping[str, Any] | None = None) -> list[Object]:

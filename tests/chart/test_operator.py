@@ -1,16 +1,21 @@
 """The operator's chart: rights, definitions, and leaving."""
 
 import json
+import os
 import runpy
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 
-from chart.rendering import NAMESPACE, ROOT, containers, environment, kinds, named, objects
+from chart.rendering import NAMESPACE, ROOT, containers, environment, kinds, named, notes, objects
 from palio_operator.models import FINALIZER
 from palio_operator.settings import Settings
 
-SOME = {"watch.namespaces": ["games", "arena"]}
+SOME = {"watch.namespaces": ["arena"]}
 
 
 def test_the_definitions_are_copies() -> None:
@@ -64,10 +69,50 @@ def test_prize_jobs_find_the_secret_that_the_services_chart_makes() -> None:
     named(objects("palio-operator"), "ServiceAccount", told["PALIO_PAYOUT_SERVICE_ACCOUNT"])
 
 
-def test_with_namespaces_named_there_are_no_rights_elsewhere() -> None:
-    found = objects("palio-operator", {**SOME, "aggregateRoles": False})
+@pytest.mark.parametrize("named_too", [[], [NAMESPACE]])
+def test_with_namespaces_named_there_are_rights_there_and_in_its_own_and_nowhere_else(named_too: list[str]) -> None:
+    values = {"watch.namespaces": [*SOME["watch.namespaces"], *named_too], "aggregateRoles": False}
+    found = objects("palio-operator", values)
     assert kinds(found, "ClusterRole", "ClusterRoleBinding") == []
-    assert {one["metadata"]["namespace"] for one in kinds(found, "Role")} == {"games", "arena"}
+    for account in ("palio-operator", f"palio-operator-cleanup-{NAMESPACE}"):
+        roles = [one for one in kinds(found, "Role") if one["metadata"]["name"] == account]
+        assert sorted(one["metadata"]["namespace"] for one in roles) == ["arena", NAMESPACE]
+
+
+def test_its_own_namespace_is_looked_after_whatever_is_named() -> None:
+    """REST makes its resources there, and the Jobs that pay run in it."""
+    found = objects("palio-operator", SOME)
+    pod = named(found, "Deployment", "palio-operator")["spec"]["template"]
+    assert json.loads(environment(containers(pod)[0])["PALIO_NAMESPACES"]) == [NAMESPACE, "arena"]
+    plan = json.loads(named(found, "ConfigMap", "palio-operator-cleanup")["data"]["plan.json"])
+    assert plan["namespaces"] == [NAMESPACE, "arena"]
+
+
+BSD_DATE = """#!/bin/sh
+case "$*" in
+  +%s) exec {date} +%s ;;
+  "-u -r "*) exec {date} -u -d "@$3" "$4" ;;
+  *) echo "usage: date [-jnRu] [-r seconds|file] [+output_fmt]" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("bsd", [False, True])
+def test_what_the_notes_apply_is_a_tournament_of_a_minute_whatever_date_is_installed(bsd: bool, tmp_path: Path) -> None:
+    told = notes("palio-operator", tmp_path, SOME)
+    script = told[told.index("  now=") : told.index("  END\n")].replace("\n  ", "\n") + "END\n"
+    programs = {"kubectl": "#!/bin/sh\nexec cat\n"}
+    if bsd:
+        programs["date"] = BSD_DATE.format(date=shutil.which("date"))
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    applied = subprocess.run(["sh", "-c", script], env={"PATH": path}, capture_output=True, text=True, check=True)
+    spec = yaml.safe_load(applied.stdout)["spec"]
+    lasts = datetime.fromisoformat(spec["endTime"]) - datetime.fromisoformat(spec["startTime"])
+    assert lasts.total_seconds() == 60
+    assert abs((datetime.fromisoformat(spec["startTime"]) - datetime.now(UTC)).total_seconds()) < 60
 
 
 def test_nobody_touches_secrets_and_jobs_are_only_created() -> None:
