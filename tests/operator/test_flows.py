@@ -163,6 +163,29 @@ async def test_a_failed_job_is_told_and_tried_again_by_annotation(stage: Stage, 
     assert await stage.paid(tournament_id) == [50, 30, 20]
 
 
+async def test_a_settlement_that_was_given_up_is_told_and_tried_again_by_annotation(
+    stage: Stage, operate: Callable[..., Any]
+) -> None:
+    async with operate():
+        tournament_id = await stage.apply("given-cup", lasts_s=10)
+        await stage.wait_for("given-cup", phase="Active")
+        await stage.play(tournament_id)
+        await stage.give_up(tournament_id, "the ledger is full")
+        why = "False/SettlementFailed"
+        await stage.wait_for("given-cup", PrizesAwarded=why, Succeeded=why, phase="Failed")
+        body = await stage.read("given-cup")
+        assert body is not None
+        messages = {one["type"]: one["message"] for one in body["status"]["conditions"]}
+        assert "the ledger is full" in messages["PrizesAwarded"]
+        await stage.patch("given-cup", {"metadata": {"annotations": {"palio.gg/retry-payout": "1"}}})
+        job = await stage.job_of(tournament_id, "given-cup", attempt=1)
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        assert container["command"][-2:] == ["retry", tournament_id]
+        await stage.pay_what_was_given_up(tournament_id)
+        await stage.wait_for("given-cup", phase="Completed", Succeeded="True/Completed")
+    assert await stage.paid(tournament_id) == [50, 30, 20]
+
+
 async def test_what_is_first_seen_after_its_end_is_refused(stage: Stage, operate: Callable[..., Any]) -> None:
     async with operate():
         await stage.apply("past-cup", in_s=-100, lasts_s=50)

@@ -16,6 +16,8 @@ from kubernetes.aio.client.exceptions import ApiException
 from palio_kit.testing.waiting import eventually
 from palio_operator.app import run
 from palio_operator.settings import Settings
+from palio_tournament import commands
+from palio_tournament.errors import NotYetDue
 from palio_tournament.settlement import Settler
 
 _AT = ("palio.gg", "v1alpha1")
@@ -156,6 +158,26 @@ class Stage:
     async def pay(self, tournament_id: str) -> None:
         """What the Job's pod does (its images may not be in this cluster)."""
         await self.settler.settle(UUID(tournament_id))
+
+    async def give_up(self, tournament_id: str, failure: str) -> None:
+        """What a service does that settles by itself and failed to for the last time."""
+        await self.owner.execute(
+            "UPDATE tournament.tournaments SET state = 'failed', failure = $2 WHERE id = $1",
+            UUID(tournament_id),
+            failure,
+        )
+
+    async def pay_what_was_given_up(self, tournament_id: str) -> None:
+        """What the pod of a Job that was asked for does, as soon as the tournament is over."""
+
+        async def retried() -> bool:
+            try:
+                _, code = await commands.retry(self.settler, UUID(tournament_id))
+            except NotYetDue:
+                return False
+            return code == 0
+
+        await eventually(retried, within_s=30)
 
     async def paid(self, tournament_id: str) -> list[int]:
         """Every award of the ledger, largest first."""

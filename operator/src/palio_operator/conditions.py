@@ -160,13 +160,16 @@ def _paying(world: World, record: Record) -> Condition:
     if isinstance(spec, TournamentSpec) and deadline_missed(world, spec):
         message = f"startingDeadlineSeconds passed before a payout could begin; annotate {RETRY}=1 to pay now"
         return Condition("PrizesAwarded", FALSE, "DeadlineMissed", message)
-    if not record.due:
+    again = f"annotate {RETRY}={world.meta.attempt + 1} to try again"
+    if record.given_up and not world.payable:
+        message = f"the tournament service gave up: {record.failure or 'no reason was kept'}; remedy that and {again}"
+        return Condition("PrizesAwarded", FALSE, "SettlementFailed", message)
+    if not world.payable:
         return Condition("PrizesAwarded", UNKNOWN, "NotDue", f"due at {rfc3339(record.settles_at)}")
     if job is None or not job.owned:
         return Condition("PrizesAwarded", UNKNOWN, "JobPending", "the Job that pays is not there yet")
     if pays_now(world):
         return Condition("PrizesAwarded", UNKNOWN, "JobRunning", f"the Job {job.name} pays")
-    again = f"annotate {RETRY}={world.meta.attempt + 1} to try again"
     why = job.reason or "its ledger is not complete"
     ended = "ended" if job.state is JobState.SUCCEEDED else "failed"
     return Condition("PrizesAwarded", FALSE, "JobFailed", f"the Job {job.name} {ended}: {why}; {again}")
@@ -189,8 +192,8 @@ def _succeeded(world: World, accepted: Condition, paid: Condition) -> Condition:
         return Condition("Succeeded", TRUE, "Completed", paid.message)
     if record is not None and world.store_answers and record.phase is Phase.CANCELLED:
         return Condition("Succeeded", FALSE, "Cancelled", paid.message)
-    if paid.reason == "DeadlineMissed":
-        return Condition("Succeeded", FALSE, "DeadlineMissed", paid.message)
+    if paid.reason in ("DeadlineMissed", "SettlementFailed"):
+        return Condition("Succeeded", FALSE, paid.reason, paid.message)
     if record is None and accepted.status == FALSE and world.store_answers:
         return Condition("Succeeded", FALSE, accepted.reason, accepted.message)
     told = world.resource.condition("Succeeded")
@@ -228,6 +231,7 @@ _NOTICES = {
     ("Open", "Cancelled"): False,
     ("PrizesAwarded", "JobRunning"): False, ("PrizesAwarded", "Awarded"): False, ("PrizesAwarded", "NoPrizes"): False,
     ("PrizesAwarded", "JobFailed"): True, ("PrizesAwarded", "DeadlineMissed"): True,
+    ("PrizesAwarded", "SettlementFailed"): True,
     ("Ready", "ReconciliationPaused"): False, ("Ready", "Deleting"): False,
 }  # fmt: skip
 """Which conditions are worth an event when they come true, and whether it is a warning."""

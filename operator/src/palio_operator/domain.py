@@ -59,6 +59,12 @@ class World:
         """The record, if it is this resource's."""
         return self.record if self.record is not None and self.record.owner == self.meta.uid else None
 
+    @property
+    def payable(self) -> bool:
+        """Whether a Job may pay: it is due, or the service gave it up and somebody asks for another try."""
+        record = self.own
+        return record is not None and (record.due or (record.given_up and self.meta.attempt > 0))
+
 
 @dataclass(frozen=True, slots=True)
 class PutRecord:
@@ -127,8 +133,8 @@ def _let_go(world: World, deleted_at: datetime, clockwork: Clockwork) -> Sequenc
 
 def pays_now(world: World) -> bool:
     """Whether a Job of ours is paying."""
-    record, job = world.own, world.job
-    return record is not None and record.due and job is not None and job.owned and job.state is JobState.RUNNING
+    job = world.job
+    return world.payable and job is not None and job.owned and job.state is JobState.RUNNING
 
 
 def _steps(world: World) -> Sequence[Action]:
@@ -142,7 +148,7 @@ def _steps(world: World) -> Sequence[Action]:
         return []
     if drifted(record, world.meta, spec):
         return [PutRecord(repairs=True)]
-    if record.due and world.job is None and not deadline_missed(world, spec):
+    if world.payable and world.job is None and not deadline_missed(world, spec):
         return [CreateJob(world.meta.job_name)]
     return []
 

@@ -77,7 +77,7 @@ def _pod(meta: Meta, run: PayoutRun) -> dict[str, Any]:
         "name": _CONTAINER,
         "image": run.image,
         "imagePullPolicy": run.pull_policy,
-        "command": ["python", "-m", "palio_tournament", "settle", meta.record_id],
+        "command": ["python", "-m", "palio_tournament", "retry" if meta.attempt else "settle", meta.record_id],
         "env": [{"name": "PALIO_DATABASE_URL", "valueFrom": {
             "secretKeyRef": {"name": run.database_secret, "key": run.database_key},
         }}],

@@ -289,6 +289,7 @@ class Record:
     standings_digest: str | None = None
     settled_at: datetime | None = None
     awards: int = 0
+    failure: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -299,6 +300,11 @@ class Record:
     def due(self) -> bool:
         """Whether it is time to pay."""
         return self.state is RecordState.OPEN and self.phase is Phase.SETTLING and self.now >= self.settles_at
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the tournament service, where it settles by itself, tried often and does so no more."""
+        return self.state is RecordState.FAILED
 
     @classmethod
     def parse(cls, told: Mapping[str, Any]) -> "Record":
@@ -315,6 +321,7 @@ class Record:
             ),
             split_by_default=told["split_by_default"], standings_digest=told["standings_digest"],
             settled_at=moment(told["settled_at"]) if told["settled_at"] else None, awards=told["awards"],
+            failure=told["failure"],
         )  # fmt: skip
 
 

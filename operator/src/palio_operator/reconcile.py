@@ -104,7 +104,7 @@ class Reconciler:
             return None
         world = World(self.now(), Resource.parse(body), refusal=run.refusal, repaired=run.repaired)
         world = await self._with_record(world, run)
-        if world.own is None or not world.own.due:
+        if not world.payable:
             return world
         where = jobs.namespace_of(world.meta, self.payout_run)
         found = await self.kubernetes.job(where, world.meta.job_name)

@@ -1,4 +1,4 @@
-"""`python -m palio_tournament settle|verify|reopen`: what a payout job and an administrator run."""
+"""`python -m palio_tournament settle|retry|verify|reopen`: what a payout job and an administrator run."""
 
 import asyncio
 import json
@@ -64,6 +64,24 @@ async def test_what_cannot_be_settled_is_not_worth_a_second_try(world: World, ru
     assert (await run("reopen", tournament["id"]))[0] == 42
     assert (await run("settle", "nonsense"))[0] == 42
     assert "usage" in (await run("dance", tournament["id"]))[1]
+
+
+async def test_retry_settles_what_was_given_up_and_anything_else_as_settle_does(world: World, run: Run) -> None:
+    tournament = await world.create()
+    assert (await run("retry", tournament["id"]))[1]["code"] == "not_yet_due"
+    await world.over(tournament)
+    await world.owner.execute(
+        "UPDATE tournament.tournaments SET state = 'failed' WHERE id = $1", UUID(tournament["id"])
+    )
+    code, settled = await run("retry", tournament["id"])
+    assert (code, settled["changed"]) == (0, True)
+    code, again = await run("retry", tournament["id"])
+    assert (code, again["changed"]) == (0, False)
+    cancelled = await world.create()
+    await world.owner.execute(
+        "UPDATE tournament.tournaments SET state = 'cancelled' WHERE id = $1", UUID(cancelled["id"])
+    )
+    assert (await run("retry", cancelled["id"]))[0] == 42
 
 
 async def test_a_database_that_is_away_is_worth_a_second_try() -> None:

@@ -195,10 +195,17 @@ class Simulation:
         self.phases.append(Phase(self.status["phase"]))
         self.check_truth(world)
 
-    def settle(self) -> bool:
+    def give_up(self) -> None:
+        """What a service does that settles by itself, and failed to too often."""
+        if self.record is not None and at(self.record, self.now).due:
+            self.record = replace(self.record, state=RecordState.FAILED, failure="the ledger is full")
+
+    def settle(self, *, reopens: bool = False) -> bool:
         """What a payout pod does, under the record's lock: it pays once, if it is due."""
         if self.record is None:
             return False
+        if reopens and self.record.given_up:
+            self.record = replace(self.record, state=RecordState.OPEN, failure=None)
         record = at(self.record, self.now)
         if record.state is RecordState.COMPLETED:
             return True
@@ -228,3 +235,5 @@ class Simulation:
         complete = record is not None and record.complete
         assert (told["Succeeded"][0] == "True") == complete
         assert (told["PrizesAwarded"][0] == "True") == complete
+        if record is not None and record.given_up and not self.meta.attempt:
+            assert told["PrizesAwarded"] == told["Succeeded"] == ("False", "SettlementFailed")

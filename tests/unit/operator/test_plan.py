@@ -1,5 +1,6 @@
 """What the operator plans: whatever happens, in whatever order, every prize is awarded once and the status is true."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from palio_operator import jobs
 from palio_operator.domain import (
     CreateJob,
     PutRecord,
@@ -20,6 +22,7 @@ from palio_operator.domain import (
     later,
     plan,
 )
+from palio_operator.jobs import PayoutRun
 from palio_operator.models import (
     DesiredState,
     InvalidSpec,
@@ -48,6 +51,7 @@ HAPPENINGS = st.one_of(
     st.tuples(st.just("suspend"), st.booleans()),
     st.tuples(st.just("skew"), st.integers(-3600, 3600)),
     st.tuples(st.just("pause"), st.booleans()),
+    st.tuples(st.just("give_up"), st.just(0)),
 )
 
 
@@ -80,12 +84,14 @@ def happen(simulation: Simulation, what: str, how: Any) -> None:  # noqa: C901, 
             simulation.skew = timedelta(seconds=how)
         case "pause":
             simulation.paused = how
+        case "give_up":
+            simulation.give_up()
 
 
 def run_jobs(simulation: Simulation, *, keep_going: bool) -> None:
     """Every Job's pod runs, perhaps twice, and may die after it paid."""
     for name, state in simulation.jobs.items():
-        if state is JobState.RUNNING and simulation.settle():
+        if state is JobState.RUNNING and simulation.settle(reopens="-r" in name):
             simulation.settle()
             simulation.jobs[name] = JobState.SUCCEEDED if keep_going else JobState.RUNNING
 
@@ -98,11 +104,18 @@ def heal(simulation: Simulation) -> None:
         simulation.generation += 1
     for _ in range(60):
         pause = simulation.reconcile()
-        if simulation.jobs.get(simulation.meta.job_name) in (JobState.FAILED, JobState.SUCCEEDED):
-            simulation.attempt = min(simulation.attempt + 1, 99)  # somebody follows the message
+        follow_the_message(simulation)
         run_jobs(simulation, keep_going=True)
         simulation.now += timedelta(seconds=min(pause, 10))
     simulation.reconcile()
+
+
+def follow_the_message(simulation: Simulation) -> None:
+    """What somebody does who reads that prizes are not awarded, and why."""
+    for told in simulation.status["conditions"]:
+        asks = re.search(r"annotate palio\.gg/retry-payout=(\d+) ", told["message"])
+        if told["type"] == "PrizesAwarded" and asks:
+            simulation.attempt = min(int(asks[1]), 99)
 
 
 @settings(max_examples=400, deadline=None)
@@ -189,11 +202,11 @@ def test_every_world_has_a_plan_that_comes_to_an_end(world: World) -> None:
 
 
 @given(worlds)
-def test_a_job_is_created_only_when_our_open_record_is_due_by_the_database(world: World) -> None:
+def test_a_job_is_created_only_when_our_record_is_due_by_the_database_or_another_try_is_asked_for(world: World) -> None:
     if any(isinstance(one, CreateJob) for one in plan(world, CLOCKWORK)):
         record = world.own
         assert record is not None
-        assert record.due
+        assert record.due or (record.given_up and world.meta.attempt)
         assert world.job is None
         assert not isinstance(world.resource.spec, InvalidSpec)
 
@@ -240,6 +253,32 @@ def test_a_cancelled_tournament_pays_nothing_and_says_so() -> None:
     assert told["Succeeded"] == ("False", "Cancelled")
     assert told["Open"] == ("False", "Cancelled")
     assert simulation.jobs == {}
+
+
+def test_a_settlement_that_was_given_up_says_what_to_do_and_that_helps() -> None:
+    simulation = Simulation(now=seconds(80))
+    simulation.record = a_record(simulation.spec, NOON)
+    simulation.give_up()
+    simulation.reconcile()
+    assert simulation.jobs == {}
+    told = {one["type"]: one for one in simulation.status["conditions"]}
+    assert (told["PrizesAwarded"]["status"], told["PrizesAwarded"]["reason"]) == ("False", "SettlementFailed")
+    assert "the ledger is full" in told["PrizesAwarded"]["message"]
+    assert simulation.status["phase"] == "Failed"
+    follow_the_message(simulation)
+    simulation.reconcile()
+    assert simulation.jobs == {simulation.meta.job_name: JobState.RUNNING}
+    run_jobs(simulation, keep_going=True)
+    simulation.reconcile()
+    assert (simulation.status["phase"], simulation.awards) == ("Completed", ["rank-1"])
+
+
+@pytest.mark.parametrize(("attempt", "command"), [(0, "settle"), (1, "retry"), (99, "retry")])
+def test_only_a_job_that_was_asked_for_takes_up_what_was_given_up(attempt: int, command: str) -> None:
+    meta = Simulation(attempt=attempt).meta
+    run = PayoutRun("games", "image", "Never", "secret", "url", "payout")
+    pod = jobs.manifest(meta.job_name, meta, Payout(), run)["spec"]["template"]["spec"]
+    assert pod["containers"][0]["command"][-2:] == [command, UID]
 
 
 def test_a_resource_first_seen_after_its_end_is_refused_and_never_paid() -> None:

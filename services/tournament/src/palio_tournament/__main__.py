@@ -1,4 +1,4 @@
-"""`python -m palio_tournament` starts the service; with `settle`, `verify` or `reopen ID` it does that and ends."""
+"""`python -m palio_tournament` starts the service; with a command and an ID it does that and ends."""
 
 import sys
 

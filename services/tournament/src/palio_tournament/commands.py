@@ -1,4 +1,4 @@
-"""Commands over one tournament's record: `settle`, `verify`, `reopen`. A payout job runs `settle`.
+"""Commands over one tournament's record: `settle`, `retry`, `verify`, `reopen`. A payout job runs one of the first two.
 
 Each prints one line of JSON. Exit code 0: as asked; 1: a record does not verify; 42: repeating it will not help;
 75: try again later (EX_TEMPFAIL). They need nothing but `PALIO_DATABASE_URL`.
@@ -21,7 +21,7 @@ from palio_tournament.settings import CommandSettings, for_settlement
 from palio_tournament.settlement import Settler
 
 FAILED, USELESS_TO_REPEAT, TRY_LATER = 1, 42, 75
-USAGE = "usage: python -m palio_tournament [settle|verify|reopen TOURNAMENT_ID]"
+USAGE = "usage: python -m palio_tournament [settle|retry|verify|reopen TOURNAMENT_ID]"
 
 Command = Callable[[Settler, UUID], Awaitable[tuple[dict[str, Any], int]]]
 
@@ -31,6 +31,12 @@ async def settle(settler: Settler, tournament_id: UUID) -> tuple[dict[str, Any],
     settled = await settler.settle(tournament_id)
     note = "settled now" if settled.changed else "it was settled before; nothing was changed"
     return asdict(settled) | {"settled_at": rfc3339(settled.settled_at), "note": note}, 0
+
+
+async def retry(settler: Settler, tournament_id: UUID) -> tuple[dict[str, Any], int]:
+    """Settle a tournament even if its settlement had been given up: it is opened again first."""
+    await settler.reopen(tournament_id)
+    return await settle(settler, tournament_id)
 
 
 async def verify(settler: Settler, tournament_id: UUID) -> tuple[dict[str, Any], int]:
@@ -45,7 +51,7 @@ async def reopen(settler: Settler, tournament_id: UUID) -> tuple[dict[str, Any],
     return {"tournament_id": tournament_id, "reopened": reopened}, 0 if reopened else USELESS_TO_REPEAT
 
 
-COMMANDS: dict[str, Command] = {"settle": settle, "verify": verify, "reopen": reopen}
+COMMANDS: dict[str, Command] = {"settle": settle, "retry": retry, "verify": verify, "reopen": reopen}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -28,7 +28,7 @@ class Settings(ServiceSettings):
 
 
 class CommandSettings(DatabaseSettings):
-    """What `settle`, `verify` and `reopen` can be told."""
+    """What the commands can be told."""
 
     service: str = Field("tournament", description="this service's name")
 
