@@ -6,6 +6,7 @@ whose making was interrupted is made anew; one that is there is only started.
 
 import argparse
 import json
+import platform
 import re
 import shutil
 import socket
@@ -20,11 +21,12 @@ from typing import Any
 import engine
 import images
 import toolchain
-from cache import CACHE, HACK, say
+from cache import CACHE, HACK, cached, say
 
 NAME = "palio"
 CONFIG = HACK.parent / "kind-config.yaml"
-NODE_IMAGE = f"kindest/node:v{toolchain.KUBERNETES}"
+NODE_IMAGE = "kindest/node:v1.34.11@sha256:44e222ee2132dab25ff87301682f89eb82c7880ea3a1bf543bfe9708fd08d67d"
+"""What the notes of our kind's release list for the minor version that we build: each release has its own images."""
 WAIT_S = 180
 PULL_TIMEOUT_S = 300
 DISK_BYTES_MIN = 12 * 1024**3
@@ -89,7 +91,7 @@ def ports(name: str) -> dict[str, int]:
 
 def bases(name: str) -> dict[str, str]:
     """Images to build on, where the node is our own because official ones cannot be pulled; otherwise none."""
-    if not _docker("inspect", "--format", "{{.Config.Image}}", _node(name)).startswith(images.REGISTRY):
+    if not _node_image(name).startswith(images.REGISTRY):
         return {}
     return {"python": images.python_base(), "postgres": images.postgres_image(), "redis": images.redis_image()}
 
@@ -99,9 +101,23 @@ def load(name: str, references: Sequence[str]) -> None:
     _kind("load", "docker-image", "--name", name, *references)
 
 
-def tool(name: str) -> str:
-    """The path of helm, kubectl or kind."""
-    return str(toolchain.kubectl() if name == "kubectl" else toolchain.tool(name))
+def tool(name: str, program: str) -> str:
+    """The path of helm, kubectl or kind; kubectl is the cluster's own."""
+    return str(_kubectl(name) if program == "kubectl" else toolchain.tool(program))
+
+
+def _kubectl(name: str) -> Path:
+    """The one on PATH, or a copy of the one in the node, which fits its API server and is there already."""
+    found = shutil.which("kubectl")
+    if found:
+        return Path(found)
+    if platform.system() != "Linux":
+        raise SystemExit("kubectl is needed, and the node's is for Linux: install it")
+    return cached("kubectl", [_node_image(name)], lambda folder: _copy_kubectl(name, folder / "kubectl")) / "kubectl"
+
+
+def _copy_kubectl(name: str, to: Path) -> None:
+    _docker("cp", "--follow-link", f"{_node(name)}:/usr/bin/kubectl", str(to))
 
 
 def _create(name: str, config: str, *, private: bool) -> None:
@@ -131,7 +147,7 @@ def _start(name: str) -> None:
 
 def _announce() -> None:
     """What making the node will cost, and a refusal where it cannot end well."""
-    say("no container registry can be reached: the node is built from package registries")
+    say(f"{NODE_IMAGE.partition('@')[0]} cannot be pulled: the node is built from package registries")
     if any(CACHE.glob("kubernetes-*")):
         return
     say(f"this first time takes 15 min on two cores and 6 GB in {CACHE} and Go's caches; after that 40 s")
@@ -154,6 +170,9 @@ def _is_taken(port: int) -> bool:
 
 
 def _can_pull() -> bool:
+    """Whether the official node is here, or can be brought here now."""
+    if images.has(NODE_IMAGE):
+        return True
     try:
         pull = ["docker", "pull", "-q", NODE_IMAGE]
         done = subprocess.run(pull, capture_output=True, check=False, timeout=PULL_TIMEOUT_S)
@@ -168,6 +187,10 @@ def _clusters() -> list[str]:
 
 def _node(name: str) -> str:
     return f"{name}-control-plane"
+
+
+def _node_image(name: str) -> str:
+    return _docker("inspect", "--format", "{{.Config.Image}}", _node(name)).strip()
 
 
 def _kind(*arguments: str) -> str:
@@ -207,7 +230,7 @@ def main() -> None:
         case "load":
             load(asked.name, asked.things)
         case "tool":
-            sys.stdout.write("".join(f"{tool(name)}\n" for name in asked.things))
+            sys.stdout.write("".join(f"{tool(asked.name, program)}\n" for program in asked.things))
         case "kubeconfig":
             sys.stdout.write(kubeconfig(asked.name))
         case _:

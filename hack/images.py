@@ -37,7 +37,7 @@ def node_image() -> str:
     tag = (
         f"{REGISTRY}/node:v{toolchain.KUBERNETES}-{digest([HACK / 'node', HACK / 'toolchain.py', HACK / 'images.py'])}"
     )
-    if not _has(tag):
+    if not has(tag):
         system = _system_images()
         bare = f"{REGISTRY}/node-bare"
         with _context({"kubernetes": toolchain.kubernetes() / "kubernetes"}) as context:
@@ -54,7 +54,7 @@ def python_base() -> str:
     """The tag of the base of our service images: Debian with Python, trusting what this machine trusts."""
     certificates = Path("/etc/ssl/certs/ca-certificates.crt")
     tag = f"{REGISTRY}/python:{digest([*PYTHON_PACKAGES, SUITE, certificates.read_text()])}"
-    if not _has(tag):
+    if not has(tag):
         bare = _rootfs("python", PYTHON_PACKAGES)
         with _context({"ca.crt": certificates}) as context:
             lines = [f"FROM {bare}", "COPY ca.crt /etc/ssl/certs/ca-certificates.crt"]
@@ -78,7 +78,7 @@ def _store_image(name: str, packages: tuple[str, ...], line: str) -> str:
     bare = _rootfs(name, packages)
     lines = [f"FROM {bare}", user, line, f"USER {STORE_USER}:{STORE_USER}"]
     tag = f"{name}:{digest([SUITE, *packages, *lines])}"
-    return f"{REGISTRY}/{tag}" if _has(f"{REGISTRY}/{tag}") else _image(tag, "\n".join(lines), {})
+    return f"{REGISTRY}/{tag}" if has(f"{REGISTRY}/{tag}") else _image(tag, "\n".join(lines), {})
 
 
 def _system_images() -> list[str]:
@@ -147,7 +147,7 @@ def _rootfs(name: str, packages: tuple[str, ...], tag: str = "") -> str:
         )
 
     folder = cached(f"rootfs-{name}", [SUITE, *packages], build, takes="1 min, 300 MB")
-    if not _has(tag):
+    if not has(tag):
         _docker("import", str(folder / "rootfs.tar"), tag)
     return tag
 
@@ -173,7 +173,8 @@ def _build(context: Path, dockerfile: str, tag: str) -> None:
     _docker("build", "-q", "-t", tag, str(context))
 
 
-def _has(tag: str) -> bool:
+def has(tag: str) -> bool:
+    """Whether the Docker engine has that image."""
     return subprocess.run(["docker", "image", "inspect", tag], capture_output=True, check=False).returncode == 0
 
 

@@ -62,12 +62,6 @@ def schemas() -> Path:
     return cached("schemas", [repr(SCHEMAS)], build, takes="1 min")
 
 
-def kubectl() -> Path:
-    """kubectl, from PATH or our own build."""
-    found = shutil.which("kubectl")
-    return Path(found) if found else kubernetes() / "kubectl"
-
-
 def kubernetes() -> Path:
     """A folder with every Kubernetes program, all links to one binary."""
     source = HACK / "node" / "kubernetes"
