@@ -35,7 +35,8 @@ RUN cd ui && npm ci --no-audit --no-fund --silent
 COPY ui ui
 RUN cd ui && npm run --silent build
 
-# What we wrote: the kit, and the members of this image.
+# What we wrote: the kit, and the members of this image. Any change makes this anew, but the same sources give the same
+# bytes (uv would note the time), and then the layer below, and so the image's name, stay what they were.
 FROM build AS members
 COPY locks/build.txt locks/
 COPY libs libs
@@ -48,7 +49,8 @@ RUN for member in libs/kit ${MEMBERS}; do \
       uv build --quiet --wheel --build-constraints locks/build.txt --require-hashes --out-dir /wheels "$member" || exit 1; \
     done \
  && uv pip install --quiet --python "$(command -v python3)" --no-deps --no-index --target /app/members \
-    --compile-bytecode /wheels/*.whl
+    --compile-bytecode /wheels/*.whl \
+ && find /app/members -name uv_cache.json -delete && sed -i '/uv_cache\.json,/d' /app/members/*.dist-info/RECORD
 
 # The third-party layer comes before anything that differs between services: it is stored and moved once.
 FROM ${BASE}
