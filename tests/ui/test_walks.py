@@ -5,27 +5,18 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Page, expect
 
 from palio_kit.testing.waiting import eventually
+from support.browser import MINUTE_MS, part, populate
 from support.local_stack import LocalStack
 
-MINUTE_MS = 60_000
 RECORD_STATES = """chip => {
     window.states = [];
     const record = () => window.states.push(chip.dataset.state);
     new MutationObserver(record).observe(chip, { attributeFilter: ["data-state"] });
 }"""
 """Some states last a quarter of a second only: polling from here would miss them."""
-
-
-def part(page: Page, name: str) -> Locator:
-    return page.get_by_test_id(name)
-
-
-async def populate(page: Page) -> None:
-    await part(page, "populate-button").click()
-    await expect(part(page, "populate-status")).to_have_attribute("data-state", "done", timeout=2 * MINUTE_MS)
 
 
 async def violations(page: Page, axe: str) -> list[str]:
