@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chart.rendering import NAMESPACE, ROOT, Failed, Object, containers, environment, kinds, named, objects, text
+from palio_kit.http import IDLE_S
 from palio_local.environment import Surroundings
 from palio_local.identity import Identities
 from palio_local.services import MIGRATION_ORDER, SERVICES, UI_PORT
@@ -211,10 +212,18 @@ def test_sockets_are_told_to_move_before_the_process_is() -> None:
 
 def test_a_pod_has_time_for_its_preparations_and_open_requests() -> None:
     for name in FOLDERS:
-        pod = deployment(objects("palio", DEMO), name)
+        found = objects("palio", DEMO)
+        pod = deployment(found, name)
         (container,) = containers(pod)
-        before = container["lifecycle"]["preStop"].get("sleep", {}).get("seconds", 20)
-        assert pod["spec"]["terminationGracePeriodSeconds"] >= before + 20 + 5, name
+        before = 20 if "lifecycle" in container else 0
+        leaving = float(told(found, name)["PALIO_LEAVE_S"])
+        assert pod["spec"]["terminationGracePeriodSeconds"] >= before + leaving + 20 + 5, name
+
+
+def test_a_pod_that_leaves_answers_longer_than_its_callers_keep_idle_connections() -> None:
+    found = objects("palio", DEMO)
+    for name in FOLDERS:
+        assert float(told(found, name)["PALIO_LEAVE_S"]) >= IDLE_S + 3, name  # and a busy node is late by so much
 
 
 def test_node_ports_are_those_of_the_kind_cluster() -> None:

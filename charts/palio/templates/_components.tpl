@@ -20,6 +20,12 @@ generator:   {port: 23458, calls: [user], reaches: [gateway], database: true, re
 
 {{- define "palio.uiPort" -}}3000{{- end }}
 
+{{- /*
+How long a pod goes on answering after SIGTERM, asking clients to connect anew: longer than proxies take to hear that it
+leaves, and than palio's clients keep an idle connection (palio_kit.http.IDLE_S), with room for a busy node.
+*/}}
+{{- define "palio.leaveSeconds" -}}8{{- end }}
+
 {{- /* Components of this profile: palio.components without what is for demos only. */}}
 {{- define "palio.enabled" -}}
 {{- $enabled := dict }}
@@ -68,6 +74,7 @@ generator:   {port: 23458, calls: [user], reaches: [gateway], database: true, re
 {{- define "palio.environment" -}}
 {{- $values := .root.Values }}
 {{- $env := dict "PALIO_PROFILE" $values.profile "PALIO_HOST" "0.0.0.0" "PALIO_PORT" (toString .component.port)
+  "PALIO_LEAVE_S" (include "palio.leaveSeconds" .root)
   "PALIO_LOG_FORMAT" "json" "PALIO_LOG_LEVEL" $values.logLevel
   "PALIO_IDENTITY_DIR" "/var/run/palio/identity" "PALIO_IDENTITY_NAMESPACE" .root.Release.Namespace }}
 {{- range $peer, $its := include "palio.components" .root | fromYaml }}

@@ -100,8 +100,8 @@ serviceAccountName: palio-{{ .name }}
 automountServiceAccountToken: {{ include "palio.apiAccess" . }}
 {{- /* Kubernetes would add PALIO_GATEWAY_PORT=tcp://... for every Service, and settings are read from PALIO_*. */}}
 enableServiceLinks: false
-{{- /* preStop, then uvicorn's 20 s for open requests, and a little. */}}
-terminationGracePeriodSeconds: {{ ternary 45 35 (eq .name "websocket") }}
+{{- /* preStop (20 s at most), PALIO_LEAVE_S, then uvicorn's 20 s for open requests, and a little. */}}
+terminationGracePeriodSeconds: {{ ternary 55 35 (eq .name "websocket") }}
 securityContext: {{- include "house.podSecurity" 10001 | nindent 2 }}
 {{- if gt (include "palio.replicasMin" $values | int) 1 }}
 topologySpreadConstraints:
@@ -140,7 +140,9 @@ containers:
     periodSeconds: 10
     timeoutSeconds: 5
     failureThreshold: 6
-  lifecycle: {{- include "palio.ending" . | nindent 4 }}
+  {{- if eq .name "websocket" }}
+  lifecycle: {{- include "palio.drain" . | nindent 4 }}
+  {{- end }}
   volumeMounts:
   - {name: identity, mountPath: /var/run/palio/identity, readOnly: true}
   - {name: scratch, mountPath: /tmp}
@@ -153,9 +155,8 @@ containers:
 volumes: {{- include "palio.volumes" . | nindent 0 }}
 {{- end }}
 
-{{- define "palio.ending" -}}
-{{- if eq .name "websocket" }}
 {{- /* Sockets are told to move before SIGTERM: uvicorn closes them all at once otherwise. Only the pod itself may ask. */}}
+{{- define "palio.drain" -}}
 preStop:
   exec:
     command:
@@ -164,11 +165,6 @@ preStop:
     - |
       from urllib.request import Request, urlopen
       urlopen(Request("http://127.0.0.1:{{ .component.port }}/internal/v1/drain", method="POST"), timeout=20)
-{{- else }}
-{{- /* Until every proxy has heard that this pod is leaving, it goes on answering. */}}
-preStop:
-  sleep: {seconds: 5}
-{{- end }}
 {{- end }}
 
 {{- define "palio.volumes" -}}

@@ -35,6 +35,7 @@ class Door:
 
     def __init__(self, connections_max: int) -> None:
         self.connections_max = connections_max
+        self.leaving = False
         self.open: set[DoorProtocol] = set()
         self.lingering: set[DoorProtocol] = set()
 
@@ -47,6 +48,17 @@ class Door:
     ) -> "DoorProtocol":
         """A protocol for the next connection; what uvicorn calls."""
         return DoorProtocol(self, config, server_state, app_state, _loop)
+
+    def leave(self) -> None:
+        """From now on every answer that has not begun is the last one of its connection, and says so.
+
+        A connection is never closed under a client that may be writing to it: that client could not tell whether its
+        request was read. Those that are idle stay open until the server shuts down; a client that keeps idle ones for
+        a shorter time than that (`http.IDLE_S`) never meets a closed one.
+        """
+        self.leaving = True
+        for protocol in self.open:
+            protocol.part()
 
 
 class DoorProtocol(HttpToolsProtocol):
@@ -103,11 +115,19 @@ class DoorProtocol(HttpToolsProtocol):
             self._late.cancel()
             self._late = None
         super().on_headers_complete()
+        if self._door.leaving:
+            self.part()
 
     @override
     def on_body(self, body: bytes) -> None:
         self._unread = 0
         super().on_body(body)
+
+    def part(self) -> None:
+        """Close after the answer that is owed, unless it was promised already that the connection stays."""
+        cycle = self._owed()
+        if cycle is not None and not cycle.response_started:
+            cycle.keep_alive = False
 
     def on_chunk_complete(self) -> None:
         """The parser also says this after the trailers, which are the end of a chunked body."""

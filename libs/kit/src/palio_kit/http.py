@@ -24,7 +24,9 @@ from palio_kit.settings import ServiceSettings
 log = logger(__name__)
 
 _CONNECTIONS_MAX = 64
-_IDLE_S = 30.0  # shorter than the servers' keep-alive of 75 s, so a pooled connection is never closed under a request
+IDLE_S = 4.0
+"""How long a pooled connection may be idle: less than a server goes on answering when it leaves (`leave_s`)."""
+
 _IDENTITY_FRESH_S = 30.0
 _CONNECT_TIMEOUT_S = 1.0
 
@@ -197,7 +199,7 @@ class Peers:
 @asynccontextmanager
 async def connect(settings: ServiceSettings) -> AsyncIterator[Peers]:
     """Open the shared client."""
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS_MAX, keepalive_timeout=_IDLE_S)
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS_MAX, keepalive_timeout=IDLE_S)
     timeout = aiohttp.ClientTimeout(total=settings.upstream_timeout_s, sock_connect=_CONNECT_TIMEOUT_S)
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()

@@ -33,6 +33,10 @@ class ServiceSettings(DatabaseSettings):
     log_format: Literal["json", "console"] = "json"
 
     connections_max: int = Field(10_000, ge=1, description="open HTTP connections of a process; one more gets 503")
+    leave_s: float = Field(
+        0.0, ge=0, le=60,
+        description="how long it goes on answering after SIGTERM, asking clients to connect anew: to another process",
+    )  # fmt: skip
 
     redis_url: SecretStr = Field(description="rebuildable state and live events")
     redis_timeout_s: float = Field(0.3, gt=0, le=5)

@@ -20,13 +20,12 @@ import msgspec
 from palio_generator.domain import DEMO_PASSWORD, Game, OpenTournament
 from palio_generator.errors import GatewayAnswer
 from palio_kit import tracing
-from palio_kit.http import Reply, problem_of
+from palio_kit.http import IDLE_S, Reply, problem_of
 from palio_kit.ids import new_id
 from palio_kit.problems import Problem, Unavailable
 from palio_kit.settings import ServiceSettings
 
 _CONNECTIONS_MAX = 64
-_IDLE_S = 30.0  # shorter than the gateway's keep-alive of 75 s
 _REQUEST_S = 5.0
 _CONNECT_S = 1.0
 _BACKOFF_S = 0.2
@@ -304,7 +303,7 @@ def _moment(moment: datetime) -> str:
 @asynccontextmanager
 async def connect(settings: ServiceSettings, *, patience_s: float) -> AsyncIterator[Gateway]:
     """Open the client."""
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS_MAX, keepalive_timeout=_IDLE_S)
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS_MAX, keepalive_timeout=IDLE_S)
     timeout = aiohttp.ClientTimeout(total=_REQUEST_S, sock_connect=_CONNECT_S)
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
