@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import aiohttp
 import kopf
 from kubernetes.aio import client
 
+from palio_kit import http
 from palio_kit.http import Identity, Peer
 from palio_kit.tasks import running
 from palio_operator import handlers, kube
@@ -73,7 +73,5 @@ def _registry(loops: Loops, canary: Canary, login: kopf.ConnectionInfo | None) -
 
 @asynccontextmanager
 async def _tournament_service(settings: Settings) -> AsyncIterator[Peer]:
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS_MAX)
-    timeout = aiohttp.ClientTimeout(total=settings.upstream_timeout_s)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+    async with http.client(settings.upstream_timeout_s, _CONNECTIONS_MAX) as session:
         yield Peer(session, Identity(settings.identity_dir), "tournament", settings.tournament_url.rstrip("/"))

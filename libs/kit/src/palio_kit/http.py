@@ -1,6 +1,7 @@
 """Calling another palio service: bounded, with this service's identity and trace, errors passed on.
 
 aiohttp, because httpx leaks pool slots when callers are cancelled (httpcore#1093) and costs five times its CPU.
+What has not begun to be written certainly did nothing: it is `Unavailable` however it failed, and may be tried again.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -29,6 +31,7 @@ IDLE_S = 4.0
 
 _IDENTITY_FRESH_S = 30.0
 _CONNECT_TIMEOUT_S = 1.0
+_READY_TIMEOUT_S = 1.4  # name, place in the pool and connection; two of them fit into every `within_s`
 
 
 class Identity:
@@ -56,8 +59,22 @@ class Reply:
     body: bytes
 
 
+@dataclass(slots=True)
+class _Call:
+    """One call, tried once or twice. As long as it has not `begun` to be written it did nothing."""
+
+    peer: str
+    begun: bool = False
+
+    def failed(self) -> Unavailable:
+        """What to tell the caller."""
+        if self.begun:
+            return OutcomeUnknown(f"The {self.peer} service did not answer in time.")
+        return Unavailable(f"The {self.peer} service is away for now.")
+
+
 class Peer:
-    """One other service."""
+    """One other service; `session` is a `client()`."""
 
     def __init__(self, session: aiohttp.ClientSession, identity: Identity, name: str, base_url: str) -> None:
         self._session = session
@@ -73,25 +90,34 @@ class Peer:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         safe_to_repeat: bool = False,
+        within_s: float | None = None,
     ) -> Reply:
-        """Send a request and read the answer, whatever its status.
+        """Send a request and read the answer, whatever its status. What never left is tried a second time.
 
         Args:
             path: with its query, percent-encoded already.
-            safe_to_repeat: try once more on a new connection if the first was lost.
+            safe_to_repeat: try a second time also if the first was lost on its way or the answer was.
+            within_s: for both together; each has the settings' `upstream_timeout_s`.
 
         Raises:
             Unavailable: the service could not be reached, so it did nothing.
             OutcomeUnknown: the connection was lost or too slow after sending.
         """
+        call = _Call(self._name)
         try:
-            return await self._once(method, path, body, headers)
-        except (Unavailable, OutcomeUnknown):
-            if not safe_to_repeat:
-                raise
-            return await self._once(method, path, body, headers)
+            async with asyncio.timeout(within_s):
+                try:
+                    return await self._once(call, method, path, body, headers)
+                except Unavailable:
+                    if call.begun and not safe_to_repeat:
+                        raise
+                return await self._once(call, method, path, body, headers)
+        except TimeoutError as error:
+            raise call.failed() from error
 
-    async def _once(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None) -> Reply:
+    async def _once(
+        self, call: _Call, method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None
+    ) -> Reply:
         started = time.perf_counter()
         outcome = "unreachable"
         try:
@@ -101,17 +127,15 @@ class Peer:
                 data=body,
                 headers=self._headers(headers),
                 allow_redirects=False,
+                trace_request_ctx=call,
             ) as answer:
                 reply = Reply(answer.status, answer.headers, await answer.read())
             outcome = "answered"
             return reply
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, FileNotFoundError) as error:
-            log.warning("peer_unreachable", peer=self._name, error=repr(error))
-            raise Unavailable(f"The {self._name} service is away for now.") from error
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
-            outcome = "lost"
-            log.warning("peer_lost", peer=self._name, error=repr(error))
-            raise OutcomeUnknown(f"The {self._name} service did not answer in time.") from error
+            outcome = "lost" if call.begun else "unreachable"
+            log.warning(f"peer_{outcome}", peer=self._name, error=repr(error))
+            raise call.failed() from error
         finally:
             metrics.UPSTREAM_SECONDS.labels(self._name, outcome).observe(time.perf_counter() - started)
 
@@ -133,11 +157,20 @@ class Peer:
             raise problem_of(reply)
         return msgspec.json.decode(reply.body) if reply.body else None
 
-    async def call_packed(self, path: str, document: object, *, kind: Any = Any, safe_to_repeat: bool = False) -> Any:
+    async def call_packed(
+        self,
+        path: str,
+        document: object,
+        *,
+        kind: Any = Any,
+        safe_to_repeat: bool = False,
+        within_s: float | None = None,
+    ) -> Any:
         """POST msgpack, get msgpack: the hot internal calls.
 
         Args:
             kind: what the answer must be; Any takes everything.
+            safe_to_repeat, within_s: as for `send`.
 
         Raises:
             OutcomeUnknown: the answer is not msgpack, or not of that kind.
@@ -145,7 +178,7 @@ class Peer:
         """
         reply = await self.send(
             "POST", path, body=msgspec.msgpack.encode(document), headers={"content-type": "application/msgpack"},
-            safe_to_repeat=safe_to_repeat,
+            safe_to_repeat=safe_to_repeat, within_s=within_s,
         )  # fmt: skip
         if reply.status >= 400:  # noqa: PLR2004
             raise problem_of(reply)
@@ -190,18 +223,33 @@ class Peers:
         """The service called `name`, at the address the settings give."""
         return Peer(self._session, self._identity, name, getattr(self._settings, f"{name}_url").rstrip("/"))
 
-    @property
-    def session(self) -> aiohttp.ClientSession:
-        """The shared client, for what is not request and answer (web sockets)."""
-        return self._session
+
+@asynccontextmanager
+async def client(timeout_s: float, connections_max: int) -> AsyncIterator[aiohttp.ClientSession]:
+    """The client that peers need: it tells them when a call begins.
+
+    Args:
+        timeout_s: one try of a call, whole.
+        connections_max: to one host; further calls wait.
+    """
+    connector = aiohttp.TCPConnector(limit=0, limit_per_host=connections_max, keepalive_timeout=IDLE_S)
+    timeout = aiohttp.ClientTimeout(total=timeout_s, connect=_READY_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S)
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_note_begun)  # "sent" is aiohttp's word: it says so just before it writes
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[trace],
+    ) as session:  # fmt: skip
+        yield session
+
+
+async def _note_begun(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+    call: _Call = context.trace_request_ctx
+    call.begun = True
 
 
 @asynccontextmanager
 async def connect(settings: ServiceSettings) -> AsyncIterator[Peers]:
     """Open the shared client."""
-    connector = aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS_MAX, keepalive_timeout=IDLE_S)
-    timeout = aiohttp.ClientTimeout(total=settings.upstream_timeout_s, sock_connect=_CONNECT_TIMEOUT_S)
-    async with aiohttp.ClientSession(
-        connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-    ) as session:
+    async with client(settings.upstream_timeout_s, _CONNECTIONS_MAX) as session:
         yield Peers(session, settings)

@@ -3,7 +3,6 @@
 A read that arrives while a call is in flight waits for the next one: nobody is shown a board from before he asked.
 """
 
-import asyncio
 from collections.abc import Sequence
 
 from palio_gateway.domain import BoardRead, parse_board_read, route_of
@@ -71,12 +70,9 @@ class Boards:
     async def _flush(self, batch: Sequence[Read]) -> Sequence[Answer]:
         unique = list(dict.fromkeys(batch))
         try:
-            async with asyncio.timeout(self._timeout_s):
-                answers: Sequence[Answer] = await self._leaderboard.call_packed(
-                    _PATH, unique, kind=list[Answer], safe_to_repeat=True
-                )
-        except TimeoutError as error:
-            raise Unavailable("The leaderboard service did not answer in time.") from error
+            answers: Sequence[Answer] = await self._leaderboard.call_packed(
+                _PATH, unique, kind=list[Answer], safe_to_repeat=True, within_s=self._timeout_s
+            )
         except Problem as problem:
             raise Unavailable("The leaderboard service is away for now.") from problem
         if len(answers) != len(unique):

@@ -3,7 +3,6 @@
 Headers pass by list, in both directions: what is not named here neither reaches a service nor comes back from one.
 """
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -15,7 +14,7 @@ from palio_gateway.routing import Route
 from palio_gateway.settings import Settings
 from palio_kit.asgi import HotHandler, Receive, Scope, Send, body_of, headers_of
 from palio_kit.http import Peer, Peers
-from palio_kit.problems import OutcomeUnknown, Unavailable
+from palio_kit.problems import Unavailable
 
 REQUEST_HEADERS = (b"authorization", b"content-type", b"accept", b"idempotency-key", b"if-none-match")
 RESPONSE_HEADERS = (
@@ -78,18 +77,15 @@ class Proxy:
             raise MalformedQuery("The query is too long.")
         given = headers_of(scope)
         repeatable = route.method in _READS or (route.method == "POST" and b"idempotency-key" in given)
-        try:
-            with self.upstreams[route.service].call() as peer:
-                async with asyncio.timeout(self._timeout_s):
-                    reply = await peer.send(
-                        route.method,
-                        scope["path"] + (f"?{query.decode('latin-1')}" if query else ""),
-                        body=body_of(scope) or None,
-                        headers=_onwards(given, scope["palio.request_id"]),
-                        safe_to_repeat=repeatable,
-                    )
-        except TimeoutError as error:
-            raise OutcomeUnknown(f"The {route.service} service did not answer in time.") from error
+        with self.upstreams[route.service].call() as peer:
+            reply = await peer.send(
+                route.method,
+                scope["path"] + (f"?{query.decode('latin-1')}" if query else ""),
+                body=body_of(scope) or None,
+                headers=_onwards(given, scope["palio.request_id"]),
+                safe_to_repeat=repeatable,
+                within_s=self._timeout_s,
+            )
         headers = [*_back(reply.headers), *limits]
         if reply.status not in _NO_CONTENT:
             headers.append((b"content-length", str(len(reply.body)).encode()))

@@ -3,7 +3,6 @@
 The body is not looked at here: who may submit what is decided where the score is stored.
 """
 
-import asyncio
 from collections.abc import Sequence
 
 from palio_gateway.admission import Admission
@@ -84,12 +83,9 @@ class Submissions:
     async def _flush(self, batch: Sequence[Submission]) -> Sequence[Answer]:
         keyed = all(key is not None for _, _, key, _ in batch)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                answers: Sequence[Answer] = await self._score.call_packed(
-                    _PATH, batch, kind=list[Answer], safe_to_repeat=keyed
-                )
-        except TimeoutError as error:
-            raise OutcomeUnknown("The score service did not answer in time.") from error
+            answers: Sequence[Answer] = await self._score.call_packed(
+                _PATH, batch, kind=list[Answer], safe_to_repeat=keyed, within_s=self._timeout_s
+            )
         except Problem as problem:
             if problem.status == Unavailable.status:
                 raise
