@@ -27,17 +27,11 @@ def ui(ports: dict[str, int]) -> str:
 
 
 @pytest.fixture(scope="session")
-def stream(ports: dict[str, int]) -> str:
-    """The live stream, on the websocket service's own port."""
-    return f"ws://127.0.0.1:{ports[WEBSOCKET]}/ws/main"
-
-
-@pytest.fixture(scope="session")
 def palio(cluster: Cluster, ports: dict[str, int]) -> Deployed:
     ask = ("-n", NAMESPACE, "get", "deployment", "palio-operator", "palio-gateway", "--ignore-not-found", "-o", "name")
     if len(cluster.kubectl(*ask).split()) != 2:
         missing("palio is not installed: `python tools/cluster.py up --private --name palio-test` installs it")
-    return Deployed(cluster, f"http://127.0.0.1:{ports[GATEWAY]}")
+    return Deployed(cluster, f"http://127.0.0.1:{ports[GATEWAY]}", f"ws://127.0.0.1:{ports[WEBSOCKET]}/ws/main")
 
 
 @pytest.fixture

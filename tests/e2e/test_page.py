@@ -76,13 +76,13 @@ async def expect_paid(page: Page, palio: Deployed, cup: Tournament, winner: Play
     await expect(part(page, "wallet")).to_contain_text(re.compile(rf"\b{balance['amount']:,} {balance['currency']}\."))
 
 
-async def test_page_kubectl_and_rest_agree_on_a_tournament(page: Page, palio: Deployed, stream: str) -> None:
+async def test_page_kubectl_and_rest_agree_on_a_tournament(page: Page, palio: Deployed) -> None:
     await populate(page)
     await expect(part(page, "connection-chip")).to_have_attribute("data-state", "live")
     await part(page, "tab-tournaments").click()
     cup = await asyncio.to_thread(lambda: palio.tournament(lasts_s=LASTS_S, displayName="Kubectl Cup"))
     await expect(item(page, cup)).to_have_attribute("data-phase", "Active")
-    await page.evaluate(FOLLOW, [stream, f"leaderboard:tournament:{cup.uid}"])
+    await page.evaluate(FOLLOW, [palio.stream, f"leaderboard:tournament:{cup.uid}"])
 
     await item(page, cup).click()
     await part(page, "join-button").click()

@@ -72,6 +72,8 @@ class Deployed:
 
     cluster: Cluster
     url: str
+    stream: str
+    """Where the live stream is, on the websocket service's own port."""
 
     # --- REST
 
@@ -106,15 +108,23 @@ class Deployed:
     def players(self, count: int = 3) -> list[Player]:
         return [self.player() for _ in range(count)]
 
+    def join(self, tournament: Tournament, player: Player) -> None:
+        entry = {"tournament_id": tournament.uid, "user_id": player.id}
+        self.call("POST", "/api/v1/tournaments/register", entry, player.token)
+
     def play(self, tournament: Tournament, players: list[Player]) -> None:
         """Everybody joins and scores, the first of them most."""
         until(lambda: self.told(tournament).get("Open") == "True/WithinWindow", within_s=30, what="open")
         for place, player in enumerate(players):
-            entry = {"tournament_id": tournament.uid, "user_id": player.id}
-            self.call("POST", "/api/v1/tournaments/register", entry, player.token)
+            self.join(tournament, player)
             score = {"user_id": player.id, "game_id": GAME, "score": 1000 - place}
             counted = self.call("POST", "/api/v1/scores", score, player.token)
             assert tournament.uid in (counted["ranks"] or {}).get("tournaments", {}), counted
+
+    def board(self, name: str) -> list[tuple[int, str, int]]:
+        """The first 100 of a board: rank, user id, score."""
+        items = self.call("GET", f"/api/v1/leaderboard/{name}?limit=100")["items"]
+        return [(item["rank"], item["user_id"], item["score"]) for item in items]
 
     def wallet(self, player: Player) -> int:
         balances = self.call("GET", "/api/v1/wallet", token=player.token)["balances"]
