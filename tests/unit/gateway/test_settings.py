@@ -37,3 +37,9 @@ def test_lists_come_from_the_environment_as_json(monkeypatch: pytest.MonkeyPatch
     assert [str(network) for network in read.trusted_proxies] == ["10.0.0.0/8", "fd00::/8"]
     assert read.origins == frozenset({"https://play.example"})
     assert read.limits == "off"
+
+
+def test_a_batch_is_waited_for_longer_than_its_service_waits_for_the_database() -> None:
+    """Twice its timeout (palio_kit.postgres): whoever gave up earlier would call unknown what is about to be known."""
+    assert settings().batch_timeout_s > 2 * settings().database_timeout_s
+    assert settings().batch_timeout_s < settings().upstream_timeout_s

@@ -43,7 +43,12 @@ class Settings(ServiceSettings):
     batch_wait_ms: float = Field(2.0, ge=0, le=100, description="a batch waits for more that long at most")
     batch_flushes_max: int = Field(2, ge=1, le=16, description="batches of one kind in flight")
     batch_queue_max: int = Field(4_000, ge=1, description="requests waiting for a batch; one more is 503")
-    batch_timeout_s: float = Field(3.0, gt=0, le=60, description="one batch's call")
+    batch_timeout_s: float = Field(
+        4.5,
+        gt=0,
+        le=60,
+        description="one batch's call; longer than the score service needs to say how a slow one ended",
+    )
 
     sockets_max: int = Field(10_000, ge=0, description="live sockets forwarded at once; one more is 503")
 
