@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
-from support.deployed import GAME, NAMESPACE, Deployed, Player, until
+from support.deployed import GAME, NAMESPACE, Deployed, Player, Tournament, until
 
 COUNT, WORKERS = 200, 8
 LASTS_S, SETTLED_S, GONE_S = 120, 390, 120
@@ -30,21 +30,19 @@ def _manifests(mark: str) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def _ids(palio: Deployed, mark: str) -> list[str]:
+def _open_ones(palio: Deployed, mark: str) -> list[Tournament]:
     listed = json.loads(palio.kubectl("-n", NAMESPACE, "get", "trn", "-l", f"many={mark}", "-o", "json"))["items"]
-    open_ones = [one for one in listed if (one.get("status") or {}).get("phase") == "Active"]
-    assert len(open_ones) == COUNT, f"{len(open_ones)} of {COUNT} are open"
-    return [one["metadata"]["uid"] for one in open_ones]
+    names = [one["metadata"] for one in listed if (one.get("status") or {}).get("phase") == "Active"]
+    assert len(names) == COUNT, f"{len(names)} of {COUNT} are open"
+    return [Tournament(name["name"], name["uid"]) for name in names]
 
 
-def _all_join(palio: Deployed, ids: Sequence[str], players: Sequence[Player]) -> None:
-    def join(entry: tuple[str, Player]) -> None:
-        tournament, player = entry
-        body = {"tournament_id": tournament, "user_id": player.id}
-        palio.call("POST", "/api/v1/tournaments/register", body, player.token)
+def _all_join(palio: Deployed, cups: Sequence[Tournament], players: Sequence[Player]) -> None:
+    def join(entry: tuple[Tournament, Player]) -> None:
+        palio.join(*entry)
 
     with ThreadPoolExecutor(WORKERS) as workers:
-        list(workers.map(join, product(ids, players)))
+        list(workers.map(join, product(cups, players)))
 
 
 def _api_calls(palio: Deployed) -> int:
@@ -56,12 +54,12 @@ def _api_calls(palio: Deployed) -> int:
 def test_two_hundred_tournaments_end_in_the_same_second(palio: Deployed, players: list[Player]) -> None:
     mark = f"many-{players[0].id[-8:]}"
     palio.kubectl("create", "-f", "-", stdin=_manifests(mark))
-    ids = until(lambda: _ids(palio, mark), within_s=60, every_s=2, what="all are open")
-    _all_join(palio, ids, players)
+    cups = until(lambda: _open_ones(palio, mark), within_s=60, every_s=2, what="all are open")
+    _all_join(palio, cups, players)
     for place, player in enumerate(players):
         score = {"user_id": player.id, "game_id": GAME, "score": 1000 - place}
         palio.call("POST", "/api/v1/scores", score, player.token)
-    listed = ", ".join(f"'{one}'" for one in ids)
+    listed = ", ".join(f"'{cup.uid}'" for cup in cups)
     assert palio.sql(f"SELECT count(*) FROM score.standings WHERE substr(board, 12) IN ({listed})") == [["600"]]
     calls = _api_calls(palio)
     selected = ("trn", "-l", f"many={mark}")
