@@ -69,6 +69,11 @@ def test_prize_jobs_find_the_secret_that_the_services_chart_makes() -> None:
     named(objects("palio-operator"), "ServiceAccount", told["PALIO_PAYOUT_SERVICE_ACCOUNT"])
 
 
+def test_prize_jobs_may_pull_from_a_registry_with_a_password() -> None:
+    account = named(objects("palio-operator", {"image.pullSecrets": ["registry"]}), "ServiceAccount", "palio-payout")
+    assert account["imagePullSecrets"] == [{"name": "registry"}]
+
+
 @pytest.mark.parametrize("named_too", [[], [NAMESPACE]])
 def test_with_namespaces_named_there_are_rights_there_and_in_its_own_and_nowhere_else(named_too: list[str]) -> None:
     values = {"watch.namespaces": [*SOME["watch.namespaces"], *named_too], "aggregateRoles": False}

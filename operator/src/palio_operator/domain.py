@@ -146,8 +146,15 @@ def _steps(world: World) -> Sequence[Action]:
     record = world.own
     if record is None:
         return []
-    if drifted(record, world.meta, spec):
-        return [PutRecord(repairs=True)]
+    if not drifted(record, world.meta, spec):
+        return _payment(world, spec)
+    repair = PutRecord(repairs=True)
+    # What cannot be repaired is paid as it is, but never what should be suspended or cancelled.
+    return [repair] if _state_differs(record.state, spec.desired_state) else [repair, *_payment(world, spec)]
+
+
+def _payment(world: World, spec: TournamentSpec) -> Sequence[Action]:
+    """The Job, if it is time."""
     if world.payable and world.job is None and not deadline_missed(world, spec):
         return [CreateJob(world.meta.job_name)]
     return []

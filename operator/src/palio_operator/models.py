@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from unicodedata import normalize
 
 GROUP, VERSION, PLURAL, KIND = "palio.gg", "v1alpha1", "tournaments", "Tournament"
 ADOPT = f"{GROUP}/adopt-record"
@@ -138,7 +139,7 @@ def _spec(name: str, spec: Mapping[str, Any]) -> TournamentSpec:
     promised = sum(prize.amount * (prize.rank_last - prize.rank_first + 1) for prize in prizes)
     deadline = payout.get("startingDeadlineSeconds")
     return TournamentSpec(
-        name=spec.get("displayName") or name,
+        name=normalize("NFC", spec.get("displayName") or name),  # as the record keeps it, or it would look changed
         game_id=str(spec["game"]),
         starts_at=moment(spec["startTime"]),
         ends_at=moment(spec["endTime"]),

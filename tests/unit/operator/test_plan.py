@@ -1,6 +1,7 @@
 """What the operator plans: whatever happens, in whatever order, every prize is awarded once and the status is true."""
 
 import re
+import unicodedata
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -34,6 +35,7 @@ from palio_operator.models import (
     RecordState,
     Refusal,
     Resource,
+    TournamentSpec,
 )
 from unit.operator.simulated import CLOCKWORK, NOON, UID, Simulation, a_record, a_spec, seconds
 
@@ -279,6 +281,31 @@ def test_only_a_job_that_was_asked_for_takes_up_what_was_given_up(attempt: int, 
     run = PayoutRun("games", "image", "Never", "secret", "url", "payout")
     pod = jobs.manifest(meta.job_name, meta, Payout(), run)["spec"]["template"]["spec"]
     assert pod["containers"][0]["command"][-2:] == [command, UID]
+
+
+@given(st.text(min_size=1, max_size=80))
+def test_a_name_is_read_as_its_record_keeps_it(name: str) -> None:
+    manifest = {
+        "game": "space-race", "startTime": "2026-01-01T00:00:00Z", "endTime": "2026-01-02T00:00:00Z",
+        "displayName": name,
+    }  # fmt: skip
+    assert TournamentSpec.parse("friday-cup", manifest).name == unicodedata.normalize("NFC", name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "paid"), [({"name": "as somebody else writes it"}, True), ({"state": RecordState.SUSPENDED}, False)]
+)
+def test_a_record_that_cannot_be_repaired_is_paid_unless_its_state_is_what_differs(
+    changes: dict[str, Any], paid: bool
+) -> None:
+    simulation = Simulation(now=seconds(80))
+    simulation.record = a_record(simulation.spec, NOON, **changes)
+    if not paid:
+        simulation.spec = replace(simulation.spec, desired_state=DesiredState.SUSPENDED)
+        simulation.record = replace(simulation.record, state=RecordState.OPEN)
+    steps = plan(simulation.world(), CLOCKWORK)
+    assert steps[0] == PutRecord(repairs=True)
+    assert (CreateJob(simulation.meta.job_name) in steps) is paid
 
 
 def test_a_resource_first_seen_after_its_end_is_refused_and_never_paid() -> None:
