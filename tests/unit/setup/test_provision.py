@@ -3,6 +3,7 @@
 import base64
 import json
 from typing import Any
+from urllib.parse import parse_qs
 
 import jwt
 import pytest
@@ -44,7 +45,7 @@ class FakeServer:
             return 200, json.dumps(self.objects[path]).encode()
         below = [one for name, one in self.objects.items() if name.startswith(f"{path}/")]
         if method == "GET" and (below or query):
-            return 200, json.dumps({"items": below}).encode()
+            return 200, json.dumps(self._page(below, parse_qs(query))).encode()
         if path not in self.objects:
             return 404, b"{}"
         if method == "DELETE":
@@ -52,6 +53,12 @@ class FakeServer:
         else:
             self._merge(self.objects[path], self._kept(document))
         return 200, b"{}"
+
+    def _page(self, items: list[dict[str, Any]], asked: dict[str, list[str]]) -> dict[str, Any]:
+        """A part of a list; the token of the next one has characters that a URL must not have bare."""
+        first, size = int(asked.get("continue", ["+/0"])[0][2:]), int(asked.get("limit", ["1000"])[0])
+        more = f"+/{first + size}" if len(items) > first + size else ""
+        return {"items": items[first : first + size], "metadata": {"continue": more}}
 
     def _kept(self, document: dict[str, Any]) -> dict[str, Any]:
         plain = document.pop("stringData", {})
@@ -171,6 +178,11 @@ def test_leaving_takes_only_our_finalizer_off_after_the_operator_has_ended(
     assert leaving.release(cluster, _leaving("games")) == []
     first_patch = next(path for method, path in server.calls if method == "PATCH")
     assert first_patch == DEPLOYMENT
+
+
+def test_leaving_finds_all_of_a_list_that_is_longer_than_a_page(cluster: Cluster, server: FakeServer) -> None:
+    _tournaments(server, *(f"games/cup-{number}" for number in range(1_001)))
+    assert len(leaving.release(cluster, _leaving("games"))) == 1_001
 
 
 def test_leaving_where_nothing_is_defined_is_no_failure(cluster: Cluster) -> None:

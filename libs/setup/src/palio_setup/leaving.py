@@ -8,12 +8,14 @@ releases what is left when time is up.
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from palio_setup.cluster import Cluster
 
 _POLL_S = 1.0
+_PAGE = 500
 
 
 class Leaving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,6 +83,17 @@ def _resources(cluster: Cluster, leaving: Leaving) -> Iterator[tuple[str, Any]]:
     base = f"/apis/{leaving.group}/{leaving.version}"
     for plural in leaving.plurals:
         for place in [f"{base}/namespaces/{name}" for name in leaving.namespaces] or [base]:
-            for resource in (cluster.get(f"{place}/{plural}") or {"items": []})["items"]:
+            for resource in _listed(cluster, f"{place}/{plural}"):
                 metadata = resource["metadata"]
                 yield f"{base}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}", resource
+
+
+def _listed(cluster: Cluster, path: str) -> Iterator[Any]:
+    """A collection, page after page: a whole one may be more than an answer holds."""
+    page = ""
+    while True:
+        told = cluster.get(f"{path}?limit={_PAGE}&continue={quote(page, safe='')}") or {}
+        yield from told.get("items", [])
+        page = told.get("metadata", {}).get("continue")
+        if not page:
+            return
