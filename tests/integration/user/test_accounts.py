@@ -16,6 +16,7 @@ import pytest
 
 from palio_kit.ids import new_id
 from palio_kit.testing.issuer import Issuer
+from palio_user import domain
 from palio_user.app import create_app
 from palio_user.domain import ACCESS_VALID_S
 from palio_user.settings import Settings
@@ -322,6 +323,63 @@ async def test_the_generator_and_nobody_else_gets_a_server_token(
         assert problem(await users.post(path, json={}, headers=wrong)) == (403, "forbidden")
     elsewhere = {"palio-service-token": service_issuer.service_token("generator", "score")}
     assert problem(await users.post(path, json={}, headers=elsewhere)) == (401, "unauthorized")
+
+
+VIRTUAL = "/internal/v1/virtual-players"
+
+
+async def test_virtual_players_are_the_same_ones_ever_after_and_have_tokens_of_their_own(
+    users: httpx2.AsyncClient, service_issuer: Issuer
+) -> None:
+    shown = {"palio-service-token": service_issuer.service_token("generator", "user")}
+    first = (await users.post(VIRTUAL, json={"numbers": [7, 3]}, headers=shown)).json()
+    again = (await users.post(VIRTUAL, json={"numbers": [3, 4, 7]}, headers=shown)).json()
+    ids = [player["user_id"] for player in first["players"]]
+    assert [again["players"][2]["user_id"], again["players"][0]["user_id"]] == ids
+    claims = claims_of(first["players"][0]["access_token"])
+    assert (claims["sub"], claims["username"], claims["roles"]) == (ids[0], "virtual-00007", ["organiser", "player"])
+    me = {"authorization": f"Bearer {first['players'][0]['access_token']}"}
+    assert (await users.get("/api/v1/users/me", headers=me)).json()["username"] == "virtual-00007"
+
+
+async def test_nobody_can_be_a_virtual_player(
+    users: httpx2.AsyncClient, service_issuer: Issuer, stranger: Stranger
+) -> None:
+    shown = {"palio-service-token": service_issuer.service_token("generator", "user")}
+    assert (await users.post(VIRTUAL, json={"numbers": [11]}, headers=shown)).status_code == 200
+    for password in ("-", "", "correct horse"):
+        answer = await users.post("/api/v1/users/login", json={"username": "virtual-00011", "password": password})
+        assert problem(answer) == (401, "invalid_credentials")
+    answer = await users.post(REGISTER, json=stranger(username="Virtual-00012").body)
+    assert problem(answer) == (409, "username_taken")
+
+
+async def test_virtual_players_are_for_the_generator_and_the_demo(
+    users: httpx2.AsyncClient, client_of: Any, make_settings: Any, service_issuer: Issuer
+) -> None:
+    body = {"numbers": [1]}
+    assert problem(await users.post(VIRTUAL, json=body)) == (401, "unauthorized")
+    wrong = {"palio-service-token": service_issuer.service_token("gateway", "user")}
+    assert problem(await users.post(VIRTUAL, json=body, headers=wrong)) == (403, "forbidden")
+    shown = {"palio-service-token": service_issuer.service_token("generator", "user")}
+    for numbers in ([], [-1], [100_000], list(range(201))):
+        assert problem(await users.post(VIRTUAL, json={"numbers": numbers}, headers=shown))[0] == 422
+    async with client_of(create_app, make_settings(Settings, profile="production")) as serious:
+        assert (await serious.post(VIRTUAL, json=body, headers=shown)).status_code == 404
+
+
+async def test_an_account_that_somebody_registered_is_never_handed_out(
+    users: httpx2.AsyncClient, service_issuer: Issuer, stranger: Stranger, owner: Any
+) -> None:
+    person = stranger()
+    await users.post(REGISTER, json=person.body)
+    await owner.execute(
+        "UPDATE users.accounts SET username = 'virtual-00099', username_key = $2 WHERE username = $1",
+        person.username, domain.username_key("virtual-00099"),
+    )  # fmt: skip
+    shown = {"palio-service-token": service_issuer.service_token("generator", "user")}
+    answer = await users.post(VIRTUAL, json={"numbers": [98, 99]}, headers=shown)
+    assert problem(answer) == (409, "username_taken")
 
 
 async def test_it_is_ready_with_its_database_and_not_without(

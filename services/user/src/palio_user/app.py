@@ -48,10 +48,11 @@ def create_app(settings: Settings) -> App:
             await stack.enter_async_context(tasks.running("sweep-idempotency-keys", idempotency.sweep))
             yield Health(required={"postgres": database.ping}, observe=database.observe)
 
+    virtual = [routes.virtual] if settings.is_demo else []
     return build_app(
         settings,
         title="palio user",
         open_context=open_context,
-        routers=[routes.public, routes.internal, routes.keys],
+        routers=[routes.public, routes.internal, routes.keys, *virtual],
         user_tokens=UserTokens.of(settings, own_keys),
     )

@@ -45,6 +45,11 @@ GENERATOR = Subject(UUID("01900000-0000-7000-8000-000000000001"), "palio-generat
 
 RESERVED_USERNAMES = frozenset({GENERATOR.username})
 
+VIRTUAL_PREFIX = "virtual-"
+"""Names of the accounts that only load tests play with; nobody can register one."""
+
+NO_PASSWORD = "-"  # noqa: S105 - the opposite of one: no password has this hash
+
 
 def username_key(username: str) -> bytes:
     """What makes names one: SHA-256 of the lower-case name, which can outlive an erased account."""
@@ -53,7 +58,12 @@ def username_key(username: str) -> bytes:
 
 def is_reserved(username: str) -> bool:
     """Whether a name belongs to the platform itself."""
-    return username.lower() in RESERVED_USERNAMES
+    return username.lower() in RESERVED_USERNAMES or username.lower().startswith(VIRTUAL_PREFIX)
+
+
+def virtual_username(number: int) -> str:
+    """The name of a load test's virtual player."""
+    return f"{VIRTUAL_PREFIX}{number:05}"
 
 
 def normal_email(email: str) -> str:

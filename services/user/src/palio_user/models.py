@@ -119,6 +119,26 @@ class ServerToken(Answer):
     expires_in: int = domain.ACCESS_VALID_S
 
 
+class VirtualPlayersRequest(Wire):
+    """The numbers of virtual players, each once."""
+
+    numbers: Annotated[list[Annotated[int, Field(ge=0, lt=100_000)]], Field(min_length=1, max_length=200)]
+
+
+class VirtualPlayer(Answer):
+    """A virtual player with an access token."""
+
+    user_id: UUID
+    access_token: str
+
+
+class VirtualPlayersAnswer(Answer):
+    """One for each number, in order; `expires_in` in seconds."""
+
+    players: list[VirtualPlayer]
+    expires_in: int = domain.ACCESS_VALID_S
+
+
 class GameStatsAnswer(Answer):
     """A player in one game."""
 

@@ -37,6 +37,9 @@ from palio_user.models import (
     StatsAnswer,
     TokensAnswer,
     TournamentStatsAnswer,
+    VirtualPlayer,
+    VirtualPlayersAnswer,
+    VirtualPlayersRequest,
 )
 from palio_user.passwords import HashingBusy
 from palio_user.service import AccessTokens, Accounts, Sessions, Stats
@@ -44,6 +47,8 @@ from palio_user.signing import Signer
 
 public = APIRouter(prefix="/api/v1/users", route_class=StrictRoute, tags=["user"])
 internal = APIRouter(prefix="/internal/v1", route_class=StrictRoute, include_in_schema=False)
+virtual = APIRouter(prefix="/internal/v1", route_class=StrictRoute, include_in_schema=False)
+"""Only where everybody knows that it is a demo."""
 keys = APIRouter(route_class=StrictRoute, tags=["user"])
 
 
@@ -157,6 +162,13 @@ async def server_token(_: NoArguments, request: Request) -> ServerToken:
     """An access token for the generator, as a game server."""
     access: AccessTokens = request.app.state.accounts.access
     return ServerToken(access_token=access.of_generator())
+
+
+@virtual.post("/virtual-players", dependencies=[only("generator"), Depends(_never_cached)])
+async def virtual_players(body: VirtualPlayersRequest, accounts: WithAccounts) -> VirtualPlayersAnswer:
+    """Accounts and access tokens for a load test's players: without them each would cost two password hashes."""
+    made = await accounts.virtual_players(body.numbers)
+    return VirtualPlayersAnswer(players=[VirtualPlayer(user_id=user_id, access_token=token) for user_id, token in made])
 
 
 @keys.get("/.well-known/jwks.json")

@@ -133,6 +133,16 @@ class Accounts:
         if account is not None:
             await self.store.erase(account, _registration(account.user_id, account.username, account.created_at))
 
+    async def virtual_players(self, numbers: Sequence[int]) -> list[tuple[UUID, str]]:
+        """The accounts of virtual players, made when first asked for, and an access token for each.
+
+        Raises:
+            UsernameTaken: a name of theirs is somebody else's.
+        """
+        names = [domain.virtual_username(number) for number in numbers]
+        wanted = [NewAccount(new_id(), name, f"{name}@players.example", domain.NO_PASSWORD) for name in names]
+        return [(account.user_id, self.access.of(account)) for account in await self.store.enter_virtual(wanted)]
+
     async def set_roles(self, caller: Caller, user_id: UUID, roles: Sequence[str]) -> list[str]:
         """Replace a user's granted roles; answers what the next token will say.
 

@@ -187,6 +187,25 @@ class Store:
             raise UserNotFound
         return user_id
 
+    async def enter_virtual(self, accounts: Sequence[NewAccount]) -> list[Account]:
+        """Make accounts without a password where there are none of these names; all of them, in order.
+
+        Raises:
+            UsernameTaken: one of the names (or addresses) is somebody's, or was.
+        """
+        keys = [domain.username_key(account.username) for account in accounts]
+        columns = [
+            [account.user_id for account in accounts], keys,
+            [account.username for account in accounts], [account.email for account in accounts],
+        ]  # fmt: skip
+        async with self._database.transaction() as connection:
+            await connection.execute(_sql("add_virtual_accounts"), *columns, domain.NO_PASSWORD)
+            rows = await connection.fetch(_sql("virtual_accounts"), keys, domain.NO_PASSWORD)
+        found = {account.username: account for account in map(_account, rows) if account}
+        if len(found) < len(accounts):
+            raise UsernameTaken
+        return [found[account.username] for account in accounts]
+
     # sign-in attempts
 
     async def claim_attempt(self, username: str) -> None:
