@@ -123,10 +123,10 @@ class Gateway:
         """The whole catalogue (at most 20 pages)."""
         return [_game(item) for item in await self._items("/api/v1/games?limit=100")]
 
-    async def submit(self, user_id: UUID, game_id: str, score: int, *, token: Token) -> bool:
-        """Submit a score; whether it was accepted now (and not on an earlier try)."""
+    async def submit(self, user_id: UUID, game_id: str, score: int, *, token: Token, key: str | None = None) -> bool:
+        """Submit a score; whether it was accepted now (and not on an earlier try, or earlier under that key)."""
         body = {"user_id": str(user_id), "game_id": game_id, "score": score}
-        return (await self._call("POST", "/api/v1/scores", body, key=str(new_id()), token=token)).created
+        return (await self._call("POST", "/api/v1/scores", body, key=key or str(new_id()), token=token)).created
 
     async def submit_batch(self, rows: list[dict[str, Any]], *, key: str, token: Token) -> int:
         """Submit rows `{"user_id","game_id","score"}` as a game server; how many were accepted now."""
@@ -143,6 +143,12 @@ class Gateway:
             for phase in _OPEN_PHASES
             for item in await self._items(f"/api/v1/tournaments?phase={phase}&limit=100")
         ]
+
+    async def tournament_named(self, name: str) -> str | None:
+        """The id of a tournament of that name that is scheduled or under way."""
+        pages = [await self._items(f"/api/v1/tournaments?phase={phase}&limit=100") for phase in _OPEN_PHASES]
+        found = (item for items in pages for item in items if _field(item, "name", str) == name)
+        return next((_field(item, "id", str) for item in found), None)
 
     async def create_tournament(
         self, name: str, game_id: str, *, places: int, prize_pool: int, start: datetime, end: datetime,

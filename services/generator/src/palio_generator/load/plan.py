@@ -75,6 +75,8 @@ class Plan:
     connections_max: int = 256
     """Open connections to the gateway, of one runner."""
     request_timeout_s: float = 10.0
+    run_id: str = ""
+    """Names what a run makes for itself, so that all its runners find it: TournamentRush's tournament."""
     allowed_hosts: tuple[str, ...] = ()
     """Hosts besides this machine's own that the target may have (see `targets`)."""
 

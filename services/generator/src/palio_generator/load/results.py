@@ -51,7 +51,10 @@ class Second:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One kind of request; `response` and `service` are encoded histograms."""
+    """One kind of request; `response` and `service` are encoded histograms of those that succeeded or got no answer.
+
+    Refusals are left out of the times: they are quick, and would flatter them.
+    """
 
     endpoint: str
     requests: int
@@ -270,11 +273,11 @@ def _merged_report(reports: Sequence[Report]) -> Report:
     )
 
 
-def endpoint_of(name: str, errors: int, response: Histogram, service: Histogram) -> Endpoint:
-    """One endpoint's numbers from its histograms."""
+def endpoint_of(name: str, requests: int, errors: int, response: Histogram, service: Histogram) -> Endpoint:
+    """One endpoint's numbers from its counts and histograms."""
     return Endpoint(
         endpoint=name,
-        requests=response.count,
+        requests=requests,
         errors=errors,
         p50_ms=response.percentile_ms(50),
         p95_ms=response.percentile_ms(95),
@@ -305,6 +308,7 @@ def merge_endpoints(parts: Sequence[Endpoint]) -> list[Endpoint]:
     return [
         endpoint_of(
             name,
+            sum(part.requests for part in parts if part.endpoint == name),
             sum(part.errors for part in parts if part.endpoint == name),
             Histogram.merged(part.response for part in parts if part.endpoint == name),
             Histogram.merged(part.service for part in parts if part.endpoint == name),
