@@ -21,17 +21,21 @@ from typing import IO, Any
 if __name__ == "__main__":  # as a script this folder is on the path, but not the one that makes `bench` a package
     sys.path[0] = str(Path(__file__).parents[1])
 
-from bench import bare, rebuilds, stack
+from bench import bare, loads, rebuilds, stack
 from bench.machine import Machine, load_average
 from bench.report import Goal, Result, Row, Spread, ratio
 from bench.stack import Stack
+from palio_generator.load.results import Report
 
 _TESTS = Path(__file__).parents[1]
 _GAME = "space-race"
 _SMALL, _LARGE = "bench-small", "bench-large"
 _BATCHES = 4
 """Batches at once: what the score service takes before it answers 503."""
-_BENCHMARKS = ("writes", "batch", "reads", "rebuild")
+_BENCHMARKS = ("writes", "batch", "reads", "rebuild", "load")
+
+
+_LOAD_RATE, _LOAD_FAST_RATE, _LOAD_ROUNDS = 2_000, 10_000, 3
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,12 @@ class Sizes:
     small: int = 1_000
     large: int = 1_000_000
     rebuilds: int = 5
+    load_seconds: float = 30.0
 
     @classmethod
     def quick(cls) -> "Sizes":
         """For a first look and for CI: same shape, a minute or two."""
-        return cls(seconds=1.0, warm_s=0.3, players=2_000, large=100_000)
+        return cls(seconds=1.0, warm_s=0.3, players=2_000, large=100_000, load_seconds=6.0)
 
 
 class Failed(RuntimeError):
@@ -182,6 +187,32 @@ class Bench:
         self._goal(Goal("bytes per player in Redis", weight, 220, least=False))
         self._goal(Goal(f"seconds to rebuild {self._sizes.large:,}", seconds, 15.0, least=False))
 
+    def load(self) -> None:
+        """Whether our own load engine keeps its schedule, and what it can send, against a server of fixed time."""
+        seconds = self._sizes.load_seconds
+        print("\nThe load engine against a server that always takes 5 ms, at 2,000/s; vegeta after it")
+        honest = [loads.honest(_LOAD_RATE, seconds) for _ in range(_LOAD_ROUNDS)]
+        reports = [report for report, _ in honest]
+        self.document["load"] = {"honest": [_load_row(report) | {"vegeta_p99_ms": p99} for report, p99 in honest]}
+        off = Spread.of(100 * abs(report.requests_per_second / _LOAD_RATE - 1) for report in reports)
+        self._goal(Goal("rate off by, per cent", off, 0.5, least=False))
+        late = Spread.of(report.schedule_error_p99_ms for report in reports)
+        self._goal(Goal("schedule error p99, ms", late, 2.0, least=False))
+        beside = [report.p99_ms - 1.05 * vegeta for report, vegeta in honest if vegeta is not None]
+        if beside:
+            self._goal(Goal("p99 above 1.05 x vegeta's, ms", Spread.of(beside), 1.0, least=False))
+        else:
+            print("  vegeta is not on PATH: its p99 was not compared")
+        self._load_limits(seconds)
+
+    def _load_limits(self, seconds: float) -> None:
+        fast = [loads.fast(_LOAD_FAST_RATE, seconds / 3) for _ in range(_LOAD_ROUNDS)]
+        per_core = Spread.of(report.requests_per_second / report.generator_cpu for report in fast)
+        self._goal(Goal("requests per CPU-second of the engine", per_core, 8_000))
+        stalled = [loads.stalled(_LOAD_RATE, max(20.0, seconds)) for _ in range(1)]
+        self._goal(Goal("p99 when the server stood still for 1 s, ms", Spread.of(r.p99_ms for r in stalled), 600))
+        self.document["load"] |= {"fast": list(map(_load_row, fast)), "stalled": list(map(_load_row, stalled))}
+
     # how
 
     def _http(self, kind: str, **more: Any) -> dict[str, Any]:
@@ -246,6 +277,14 @@ class Bench:
     def _rebuilt(self, game_id: str, players: int) -> rebuilds.Rebuild:
         self._stack.settle()
         return rebuilds.rebuild(self._stack, game_id, players, self._memory_before)
+
+
+def _load_row(report: Report) -> dict[str, Any]:
+    names = ("requests_per_second", "p50_ms", "p99_ms", "service_p99_ms", "schedule_error_p50_ms",
+             "schedule_error_p99_ms", "generator_cpu", "errors", "backlog_max")  # fmt: skip
+    row = {name: getattr(report, name) for name in names}
+    print("  " + ", ".join(f"{name} {value:,.3g}" for name, value in row.items()), flush=True)
+    return row
 
 
 def _introduce(running: Stack, sizes: Sizes) -> dict[str, Any]:
