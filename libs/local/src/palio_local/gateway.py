@@ -15,7 +15,7 @@ from palio_local.layout import Layout
 if TYPE_CHECKING:
     import httpx2
 
-_DEFAULT_URL = "http://127.0.0.1:23455"
+DEFAULT_URL = "http://127.0.0.1:23455"
 _TIMEOUT_S = 10.0
 
 
@@ -66,7 +66,7 @@ def connected(username: str | None = None, password: str | None = None) -> Itera
 
 def _url() -> str:
     document = state.read(Layout.of(None))
-    known = str(document["urls"]["gateway"]) if document else _DEFAULT_URL
+    known = str(document["urls"]["gateway"]) if document else DEFAULT_URL
     return os.environ.get("PALIO_GATEWAY_URL", known)
 
 

@@ -54,6 +54,11 @@ class Layout:
         """Valkey's working directory."""
         return self.run / "valkey"
 
+    @property
+    def bench(self) -> Path:
+        """Runs of load that were kept; they outlive the data they were made on."""
+        return self.root / "bench"
+
     def log_of(self, name: str) -> Path:
         """The log file of a service."""
         return self.logs / f"{name}.log"
@@ -88,6 +93,7 @@ class Layout:
     def forget(self) -> None:
         """Remove what wiping leaves for the next start, and the directory itself if nothing else is in it."""
         (self.run / "lock").unlink(missing_ok=True)
+        shutil.rmtree(self.bench, ignore_errors=True)
         for directory in (self.run, self.root):
             with contextlib.suppress(OSError):  # not there, or something of somebody else is in it
                 directory.rmdir()

@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from palio_local import boards, tournaments
+from palio_local.bench import commands as bench
 from palio_local.layout import Layout
 
 app = typer.Typer(help="Run and use palio on this machine.", no_args_is_help=True, pretty_exceptions_enable=False)
 database = typer.Typer(help="The local stack's database.", no_args_is_help=True)
 app.add_typer(database, name="db")
+app.add_typer(bench.app, name="bench")
 app.add_typer(boards.app, name="boards")
 app.add_typer(tournaments.app, name="tournaments")
 

@@ -34,18 +34,25 @@ async def _run(plan: Plan, *, barrier: bool) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    work = asyncio.create_task(_work(plan, barrier=barrier, stopping=stopping))
+    measuring = asyncio.Event()
+    work = asyncio.create_task(_work(plan, measuring, stopping, barrier=barrier))
     told = asyncio.create_task(stopping.wait())
     await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
     told.cancel()
-    return await work
+    if not measuring.is_set():
+        work.cancel()  # nothing was measured yet; if it has ended by itself this does nothing
+    try:
+        return await work
+    except asyncio.CancelledError:
+        return _fail("stopped", "stopped before load began")
 
 
-async def _work(plan: Plan, *, barrier: bool, stopping: asyncio.Event) -> int:
+async def _work(plan: Plan, measuring: asyncio.Event, stopping: asyncio.Event, *, barrier: bool) -> int:
     try:
         async with prepared(plan, Surroundings(), _Progress()) as run:
             say(messages.Ready(len(plan.own_users), run.sockets))
             start_at = await _start_line() if barrier else None
+            measuring.set()
             await _measure(run, start_at, stopping)
     except TargetRefused as refused:
         return _fail("target_refused", str(refused))

@@ -46,7 +46,7 @@ class Ended(msgspec.Struct, tag="report", frozen=True):
 
 
 class Failed(msgspec.Struct, tag="failed", frozen=True):
-    """There is nothing to report. `code`: `bad_plan`, `target_refused`, `unreachable`, `preparation`."""
+    """There is nothing to report. `code`: `bad_plan`, `target_refused`, `unreachable`, `preparation`, `stopped`."""
 
     code: str
     detail: str

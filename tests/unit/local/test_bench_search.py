@@ -1,0 +1,31 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from palio_local.bench.search import CLOSE_ENOUGH, PROBES_MAX, Probe, best, next_rate
+
+
+def probes_of(capacity: float, first: float) -> list[Probe]:
+    """A search on a platform that carries exactly so much."""
+    probes: list[Probe] = []
+    while (rate := next_rate(probes, first=first, highest=100_000)) is not None:
+        probes.append(Probe(rate, 1.0, "" if rate <= capacity else "p99"))
+    return probes
+
+
+@given(st.floats(50, 50_000), st.floats(100, 2_000))
+def test_the_search_finds_what_is_carried_within_a_twentieth(capacity: float, first: float) -> None:
+    probes = probes_of(capacity, first)
+    assert len(probes) <= PROBES_MAX
+    assert best(probes) <= capacity
+    if len(probes) < PROBES_MAX:
+        assert capacity <= best(probes) * CLOSE_ENOUGH
+
+
+@pytest.mark.parametrize("capacity", [0.0, 0.5])
+def test_a_platform_that_carries_nothing_ends_the_search(capacity: float) -> None:
+    assert best(probes_of(capacity, 200)) == 0
+
+
+def test_a_platform_without_a_limit_ends_the_search_at_the_highest_rate() -> None:
+    assert best(probes_of(float("inf"), 200)) == 100_000
