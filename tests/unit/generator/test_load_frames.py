@@ -79,7 +79,7 @@ def test_a_refused_score_is_never_waited_for() -> None:
 def test_every_socket_that_hears_a_frame_counts_with_all_its_scores() -> None:
     pending = Pending()
     audience = Audience(pending)
-    audience.is_measured = True
+    audience.measured_from = 0.0
     pending.sent(ADA, 1.0)
     pending.sent(BOB, 1.5)
     frame = Told("score", "e", 1, 3, (ADA, BOB), 0)

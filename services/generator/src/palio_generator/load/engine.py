@@ -127,7 +127,7 @@ class Run:
         self._begin(time.monotonic() + started_at - time.time())
         renewing = asyncio.create_task(self._renew_tokens())
         gc.freeze()
-        clock: Clock | None = None
+        clock = Clock() if not self._plan.measured_from_s else None
         try:
             number = 0
             while not self._over.is_set():
@@ -159,6 +159,8 @@ class Run:
         self._ends = started + self._plan.duration_s
         measured_from = started + self._plan.measured_from_s
         self._tally = Tally(started=started, measured_from=measured_from, ends=self._ends)
+        for audience in self._audiences.values():
+            audience.measured_from = measured_from
         self._next = next(self._calls, None)
         self._pacer = pacer(self._act)
         self._pacer.start(started)
@@ -231,7 +233,6 @@ class Run:
         self._pool.written = 0
         for audience, pending in zip(self._audiences.values(), (self._feed, self._board), strict=True):
             audience.second = Histogram()
-            audience.is_measured = now >= self._tally.measured_from
             pending.forget(now - FORGET_S)
         on_second(row)
 

@@ -76,7 +76,7 @@ class Audience:
         self._turn = 0
         self.whole = Histogram()
         self.second = Histogram()
-        self.is_measured = False
+        self.measured_from = float("inf")
 
     def heard(self, told: Told, at: float) -> None:
         """A socket read a frame."""
@@ -86,7 +86,7 @@ class Audience:
         self._turn += 1
         age_s = at - moments[self._turn % len(moments)]
         self.second.record(age_s, len(moments))
-        if self.is_measured:
+        if at >= self.measured_from:
             self.whole.record(age_s, len(moments))
 
     def _moments(self, told: Told) -> list[float]:
