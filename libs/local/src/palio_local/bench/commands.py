@@ -41,16 +41,16 @@ Rate = Annotated[
     typer.Option(min=0.01, max=RATE_MAX, help="Requests per second of all together; their own pace if left out."),
 ]
 Duration = Annotated[float, typer.Option("--duration", "-d", min=1, max=86_400, help="Seconds, the ramp included.")]
-Ramp = Annotated[float | None, typer.Option(min=0, help="Seconds to full load, not measured [default: up to 5].")]
+Ramp = Annotated[float | None, typer.Option(min=0, help="Seconds to full load, not measured (default: up to 5).")]
 Seed = Annotated[int, typer.Option(help="The same seed makes the same traffic.")]
-Sockets = Annotated[int | None, typer.Option(min=0, help="Live sockets [default: the scenario's].")]
+Sockets = Annotated[int | None, typer.Option(min=0, help="Live sockets (default: the scenario's).")]
 RunnerCount = Annotated[int, typer.Option("--runners", min=1, max=RUNNERS_MAX, help="Processes that make the load.")]
-GameId = Annotated[str | None, typer.Option("--game", help="The game's id [default: the first of the catalogue].")]
+GameId = Annotated[str | None, typer.Option("--game", help="The game's id (default: the first of the catalogue).")]
 Thresholds = Annotated[
     list[str] | None,
     typer.Option("--threshold", "-t", help="What must hold, as p99_ms<=50 or requests_per_second>=95; repeatable."),
 ]
-Url = Annotated[str | None, typer.Option(help="A gateway of this machine [default: the running stack's].")]
+Url = Annotated[str | None, typer.Option(help="A gateway of this machine (default: the running stack's).")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="The stack's (default: .palio here).")]
 RunName = Annotated[str, typer.Argument(help="A run's name, its beginning, or last, last-1...")]
@@ -164,7 +164,7 @@ _DIFFERENCE_COLUMNS = ("metric", "before", "after", "band", "change")
 def write_report(
     name: RunName = "last",
     *,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file [default: NAME.html here].")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The file (default: NAME.html here).")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Write a run as one HTML file that opens from disk."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _EACH = 5
 """Of the seconds, how many go by between two plain lines."""
+_BAR_WIDTH = 12  # a second's numbers stand beside it, within eighty columns
 STYLES = {"Passed": "bold green", "Failed": "bold red", "Inconclusive": "bold yellow"}
 
 
@@ -78,8 +79,8 @@ class Bars:
 
 def told(row: Second) -> str:
     """A second in a line."""
-    freshness = "" if row.freshness_p99_ms is None else f"  fresh p99 {row.freshness_p99_ms:.0f} ms"
-    return f"{row.answered:>6}/s  p50 {row.p50_ms:.1f}  p99 {row.p99_ms:.1f} ms  errors {row.errors}{freshness}"
+    freshness = "" if row.freshness_p99_ms is None else f", fresh {row.freshness_p99_ms:.0f} ms"
+    return f"{row.answered}/s, p50 {row.p50_ms:.1f}, p99 {row.p99_ms:.1f} ms, {row.errors} errors{freshness}"
 
 
 @contextmanager
@@ -91,14 +92,9 @@ def watching(duration_s: float, *, quiet: bool) -> Iterator[Watcher]:
     if not console.is_terminal:
         yield Lines()
         return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - on terminals only
+    from rich.progress import BarColumn, Progress, TextColumn  # noqa: PLC0415 - on terminals only
 
-    columns = (
-        TextColumn("{task.description:<26}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[told]}"),
-    )
+    columns = (TextColumn("{task.description:<12}"), BarColumn(_BAR_WIDTH), TextColumn("{task.fields[told]}"))
     with Progress(*columns, console=console) as progress:
         yield Bars(progress, duration_s)
 

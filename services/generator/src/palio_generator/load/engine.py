@@ -101,9 +101,9 @@ class Run:
             OSError, TimeoutError: they are not let in.
         """
         await self._pool.open()
-        tell("connections and sockets", 0, 1)
+        tell("connections", 0, 1)
         await self._listeners.open(self._plan.own_sockets)
-        tell("connections and sockets", 1, 1)
+        tell("connections", 1, 1)
 
     @property
     def sockets(self) -> int:

@@ -70,7 +70,7 @@ class MadeAccounts(Accounts):
         players: list[Player] = []
         for first in range(0, len(numbers), _CALL_MAX):
             players += await self._made(numbers[first : first + _CALL_MAX])
-            tell("accounts and tokens", len(players), len(numbers))
+            tell("accounts", len(players), len(numbers))
         return players
 
     @override
@@ -107,7 +107,7 @@ class RegisteredAccounts(Accounts):
         async def one(number: int) -> None:
             async with gate:
                 players.append(await self._entered(number))
-                tell("registering and signing in", len(players), len(numbers))
+                tell("signing in", len(players), len(numbers))
 
         async with asyncio.TaskGroup() as group:
             for number in numbers:
