@@ -82,7 +82,8 @@ class LiveSocket(asyncio.Protocol):
         self._head = None
         if not head.startswith(_SWITCHED):
             if not self.opened.done():
-                self.opened.set_exception(SocketRefused(head.partition(b"\r\n")[0].decode("latin-1")))
+                answer = head.partition(b"\r\n")[0].decode("latin-1")
+                self.opened.set_exception(SocketRefused(f"a live socket was refused: {answer}"))
             self.abort()
             return b""
         self._write(frames.text({"type": "subscribe", "channels": self._channels}))
