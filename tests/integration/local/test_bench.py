@@ -104,6 +104,14 @@ def test_runs_are_listed_compared_and_drawn(stack: LocalStack, tmp_path: Path) -
     assert second not in bench(stack.data_dir, "report", "no-such-run").stderr
 
 
+def test_a_search_tells_what_it_tried_and_that_nothing_was_carried(stack: LocalStack) -> None:
+    small = ("--from", "1", "--step", "2", "--users", "5", "--scenario", "SubmitScores")
+    done = bench(stack.data_dir, "search", "--p99", "0.1", *small, "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["requests_per_second"], len(found["probes"])) == (1, 0, 1)
+    assert found["probes"][0]["why_not"].startswith("p99 ")
+
+
 def test_ctrl_c_ends_a_run_with_what_it_measured(stack: LocalStack) -> None:
     command = [
         str(PALIO), "bench", "run", "--json", "--users", "10", "--rate", "50", "--ramp", "0", "--duration", "60",
