@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palio_local.bench.search import CLOSE_ENOUGH, PROBES_MAX, Probe, best, next_rate
+from palio_local.bench.search import CLOSE_ENOUGH, PROBES_MAX, Probe, best, judge, next_rate
+from support.load_reports import report
 
 
 def probes_of(capacity: float, first: float) -> list[Probe]:
@@ -29,3 +30,13 @@ def test_a_platform_that_carries_nothing_ends_the_search(capacity: float) -> Non
 
 def test_a_platform_without_a_limit_ends_the_search_at_the_highest_rate() -> None:
     assert best(probes_of(float("inf"), 200)) == 100_000
+
+
+def test_a_rate_is_carried_in_spite_of_our_own_lateness_but_not_of_times_or_errors() -> None:
+    late = report(schedule_error_p99_ms=8.0)
+    assert late.doubts
+    assert judge(late, 100, 50).held
+    assert "inconclusive" in judge(late, 100, 5).why_not
+    assert judge(report(), 100, 5).why_not == "p99 9.0 ms"
+    assert "http_503" in judge(report(errors=1, errors_by_class={"http_503": 1}), 100, 50).why_not
+    assert "90 answers" in judge(report(requests_per_second=90.0), 100, 50).why_not

@@ -27,7 +27,11 @@ class Probe:
 
 
 def judge(report: Report, rate: float, p99_ms_max: float) -> Probe:
-    """Whether a run carried its rate: p99 within the limit, at most one error in a thousand, nothing left behind."""
+    """Whether a run carried its rate: p99 within the limit, at most one error in a thousand, nothing left behind.
+
+    Lateness of our own makes times longer, never shorter: it can be why a rate was not carried, but a rate that was
+    carried in spite of it was carried.
+    """
     why_not = ""
     if report.requests and report.errors > _ERRORS_MAX * report.requests:
         worst = max(report.errors_by_class, key=lambda name: report.errors_by_class[name])
@@ -36,8 +40,8 @@ def judge(report: Report, rate: float, p99_ms_max: float) -> Probe:
         why_not = f"p99 {report.p99_ms:.1f} ms"
     elif report.requests_per_second < _CARRIED * report.target_rate:
         why_not = f"{report.requests_per_second:.0f} answers per second"
-    elif report.doubts:
-        why_not = f"inconclusive: {report.doubts[0]}"
+    if why_not and report.doubts:
+        why_not += f" (inconclusive: {report.doubts[0]})"
     return Probe(rate, report.p99_ms, why_not)
 
 
