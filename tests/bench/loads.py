@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from palio_generator.load import precedence
 from palio_generator.load.plan import Plan, Scenario, read_plan
 from palio_generator.load.results import Report, read_report
 from support import fixed_server, load_runs
@@ -85,6 +86,7 @@ def vegeta_p99_ms(server: FixedServer, rate: float, seconds: float) -> float | N
 
 def main() -> None:
     """Run the plan of the command line."""
+    precedence.take()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         report = runner.run(load_runs.run(read_plan(sys.argv[1])))
     sys.stdout.buffer.write(msgspec.json.encode(report))

@@ -9,7 +9,7 @@ import time
 import msgspec
 import uvloop
 
-from palio_generator.load import messages
+from palio_generator.load import messages, precedence
 from palio_generator.load.engine import Run, prepared, soon
 from palio_generator.load.plan import Plan, PlanRefused, read_plan
 from palio_generator.load.results import Second
@@ -53,6 +53,7 @@ async def _work(plan: Plan, measuring: asyncio.Event, stopping: asyncio.Event, *
             say(messages.Ready(len(plan.own_users), run.sockets))
             start_at = await _start_line() if barrier else None
             measuring.set()
+            precedence.take()
             await _measure(run, start_at, stopping)
     except TargetRefused as refused:
         return _fail("target_refused", str(refused))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
+from palio_generator.load import precedence
 from palio_generator.load.results import Environment
 from palio_generator.load.tally import cores
 
@@ -22,6 +23,7 @@ def environment(target: Mapping[str, str], commit: str) -> Environment:
         versions={name: version(name) for name in _PACKAGES},
         commit=commit,
         target=target,
+        scheduling=precedence.taken(),
     )
 
 

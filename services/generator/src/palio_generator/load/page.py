@@ -129,6 +129,7 @@ def _environment_rows(report: Report) -> Iterable[Row]:
     yield "machine", f"{environment.cores} cores, {environment.cpu}, {environment.memory_gib} GiB"
     yield "software", f"Linux {environment.kernel}, Python {environment.python}"
     yield "versions", ", ".join(f"{name} {version}" for name, version in environment.versions.items())
+    yield "generator's scheduling", environment.scheduling
     yield "commit", environment.commit or "-"
     yield "target", report.plan.base_url
 

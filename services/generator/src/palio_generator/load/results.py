@@ -96,6 +96,8 @@ class Environment:
     versions: Mapping[str, str]
     commit: str
     target: Mapping[str, str] = field(default_factory=dict)
+    scheduling: str = "normal"
+    """`real-time` where the generator comes before everything else on its core (see `precedence`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
