@@ -18,7 +18,8 @@ from palio_kit.problems import Unavailable
 
 REQUEST_HEADERS = (b"authorization", b"content-type", b"accept", b"idempotency-key", b"if-none-match")
 RESPONSE_HEADERS = (
-    "content-type", "etag", "cache-control", "location", "retry-after", "idempotency-replayed", "www-authenticate",
+    "content-type", "content-disposition", "etag", "cache-control", "location", "retry-after", "idempotency-replayed",
+    "www-authenticate",
 )  # fmt: skip
 
 _QUERY_BYTES_MAX = 2048

@@ -64,7 +64,16 @@ ROUTES: tuple[Route, ...] = (
         f"GET {_V1}/wallet",
         f"GET {_V1}/wallet/entries",
     ),
-    *_of("generator", f"GET|POST|DELETE {_V1}/demo/populate", f"GET|POST|DELETE {_V1}/demo/simulation", demo_only=True),
+    *_of(
+        "generator",
+        f"GET|POST|DELETE {_V1}/demo/populate",
+        f"GET|POST|DELETE {_V1}/demo/simulation",
+        f"GET|POST {_V1}/demo/stress",
+        f"GET|DELETE {_V1}/demo/stress/{{run_id}}",
+        f"GET {_V1}/demo/stress/{{run_id}}/compare",
+        f"GET {_V1}/demo/stress/{{run_id}}/report",
+        demo_only=True,
+    ),
 )
 
 

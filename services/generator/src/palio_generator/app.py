@@ -1,4 +1,4 @@
-"""The generator put together. Outside the demo profile it has no paths of its own: they are not mounted at all."""
+"""The generator put together. Outside the demo profile its public paths are not mounted at all."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,17 +6,25 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from palio_generator import gateway, routes
+from palio_generator import gateway, routes, run_routes
 from palio_generator.population import Tools
 from palio_generator.roster import Roster
+from palio_generator.runs.local import LocalRuns
+from palio_generator.runs.service import Runs
+from palio_generator.runs.stress import Stress
 from palio_generator.service import Populate, Simulating
 from palio_generator.sessions import ServerPass
 from palio_generator.settings import Settings
 from palio_generator.store import Store
-from palio_kit import http, postgres
+from palio_kit import events, http, postgres, redis
 from palio_kit.app import build_app
 from palio_kit.asgi import App
 from palio_kit.health import Health
+from palio_kit.middleware import DEFAULT_BODY_RULES, BodyRule
+from palio_kit.tasks import running
+
+_SWEEP_S = 2.0
+_BODIES = (BodyRule("/internal/v1/loadtests/", run_routes.REPORT_BYTES_MAX), *DEFAULT_BODY_RULES)
 
 
 def create_app(settings: Settings) -> App:
@@ -36,9 +44,33 @@ def create_app(settings: Settings) -> App:
             app.state.simulating = Simulating(tools)
             stack.push_async_callback(app.state.populate.close)
             stack.push_async_callback(app.state.simulating.close)
-            yield Health(
-                required={"postgres": database.ping}, optional={"gateway": public.alive}, observe=database.observe
+            cache = await stack.enter_async_context(redis.connect(settings))
+            await _open_runs(
+                app, stack, settings, Runs(database, await stack.enter_async_context(events.publishing(cache)))
             )
+            optional = {"gateway": public.alive, "redis": cache.ping}
+            yield Health(required={"postgres": database.ping}, optional=optional, observe=database.observe)
 
-    routers = [routes.router] if settings.is_demo else []
-    return build_app(settings, title="palio generator", open_context=open_context, routers=routers)
+    public_routers = [routes.router, routes.stress] if settings.is_demo else []
+    return build_app(
+        settings, title="palio generator", open_context=open_context, body_rules=_BODIES,
+        routers=[*public_routers, run_routes.operator, run_routes.runner],
+    )  # fmt: skip
+
+
+async def _open_runs(app: FastAPI, stack: AsyncExitStack, settings: Settings, runs: Runs) -> None:
+    """The run store, with what ends and forgets runs."""
+    local = LocalRuns(runs, settings)
+    runs.is_alive = local.is_alive
+    app.state.runs = runs
+    app.state.stress = Stress(runs, local, settings)
+
+    async def sweep() -> float:
+        await runs.sweep(
+            runs_max=settings.runs_kept_max, seconds_max=settings.run_seconds_kept_max,
+            days_max=settings.runs_kept_days,
+        )  # fmt: skip
+        return _SWEEP_S
+
+    await stack.enter_async_context(running("runs", sweep))
+    stack.push_async_callback(local.close)

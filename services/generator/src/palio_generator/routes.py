@@ -1,4 +1,4 @@
-"""The demo's paths (demo profile only): populate and simulation, each started, looked at, stopped."""
+"""The demo's paths (demo profile only): populate and simulation, each started, looked at, stopped; and runs of load."""
 
 from typing import Annotated
 
@@ -6,8 +6,11 @@ from fastapi import APIRouter, Depends, Request
 
 from palio_generator.models import PopulateAnswer, PopulateRequest, SimulationAnswer, SimulationRequest
 from palio_generator.service import Populate, Simulating
+from palio_generator.stress_routes import router as stress
 from palio_kit.problems import Invalid, MalformedJson, Unavailable, documented
 from palio_kit.wire import StrictRoute
+
+__all__ = ["router", "stress"]
 
 router = APIRouter(prefix="/api/v1/demo", route_class=StrictRoute, tags=["generator"])
 

@@ -20,6 +20,12 @@ class Settings(ServiceSettings):
     logins_in_flight_max: int = Field(4, ge=1, le=32, description="registrations and logins at once (argon2 is heavy)")
     patience_s: float = Field(30.0, gt=0, le=600, description="how long one request is tried again before giving up")
 
+    engine: tuple[str, ...] | None = Field(None, description="program of a run of load, as a JSON list; ours if null")
+    startup_deadline_s: int = Field(600, ge=5, le=1_800, description="how long a run may prepare its users")
+    runs_kept_max: int = Field(200, ge=1, le=10_000, description="runs of load kept; the oldest are forgotten")
+    runs_kept_days: int = Field(30, ge=1, le=3_650, description="how long they are kept")
+    run_seconds_kept_max: int = Field(500_000, ge=3_600, description="seconds of all kept runs together")
+
     @property
     def population(self) -> str:
         """The name under which progress is noted: another seed or size is another population."""
