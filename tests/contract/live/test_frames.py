@@ -10,9 +10,11 @@ import jsonschema_rs
 import pytest
 
 from integration.websocket.conftest import USER_IDS, Client, Stream, submission
+from palio_generator.runs import answers
 from palio_kit.testing.issuer import Issuer
 from palio_websocket import errors
 from palio_websocket.domain import Close, Reconnect, reconnect_after
+from support.load import second
 
 DOCS = Path(__file__).parents[3] / "docs" / "api"
 SCHEMA = json.loads((DOCS / "live.schema.json").read_text())
@@ -20,6 +22,12 @@ PAGE = (DOCS / "live.md").read_text()
 
 ME = USER_IDS[1]
 TOURNAMENT_ID = "0190a1b2-0000-7000-8000-0123456789ab"
+RUN_ID = "0190a1b2-0000-7000-8000-0123456789ac"
+RUN: dict[str, Any] = {
+    "id": RUN_ID, "phase": "finished", "runners": {"wanted": 1, "ready": 1, "reported": 1, "failed": 0},
+    "start_at": "2026-11-25T09:00:00.000000Z", "finished_at": "2026-11-25T09:00:30.000000Z", "results": None,
+    "verdict": "Passed", "doubts": [], "checks": [],
+}  # fmt: skip
 TOURNAMENT = {"id": TOURNAMENT_ID, "name": "Palio", "phase": "Active"}
 
 valid = jsonschema_rs.validator_for(SCHEMA)
@@ -56,11 +64,11 @@ async def test_frames_of_each_kind_follow_the_schema(stream: Stream, issuer: Iss
         recorder = Recorder(client)
         await client.subscribe(
             "leaderboard", "leaderboard:global", "leaderboard:game:space-race", "score", "game", "tournament",
-            f"tournament:{TOURNAMENT_ID}", f"player:{ME}", token=issuer.access_token(UUID(ME)),
+            f"tournament:{TOURNAMENT_ID}", f"loadtest:{RUN_ID}", f"player:{ME}", token=issuer.access_token(UUID(ME)),
         )  # fmt: skip
         await recorder.until(
             "subscribed", "snapshot of a board", "snapshot of score", "snapshot of game", "snapshot of tournament",
-            "snapshot of player",
+            "snapshot of player", "snapshot of loadtest",
         )  # fmt: skip
         version = stream.behind.put("global", [100, 200, 300])
         stream.source.scores({"global": ("e1", version)}, [submission(1), submission(2, rank=None)])
@@ -69,6 +77,13 @@ async def test_frames_of_each_kind_follow_the_schema(stream: Stream, issuer: Iss
         stream.source.publish("prize", {
             "tournament_id": TOURNAMENT_ID, "user_id": ME, "rank": 1, "amount": 5, "currency": "COIN",
         })  # fmt: skip
+        for told in (
+            {"kind": "run", "change": "preparing", "what": "players", "done": 1, "total": 2},
+            {"kind": "second", **answers.told(second(0))},
+            {"kind": "run", "change": "ended", "run": RUN},
+        ):
+            stream.source.publish("loadtest", {"id": RUN_ID, "event": told})
+        await recorder.until("event second", "event run")
         await recorder.until("delta", *(f"event {kind}" for kind in ("score", "tournament", "game", "prize", "boards")))
         await client.say(type="ping")
         await client.say(type="unsubscribe", channels=["score"])

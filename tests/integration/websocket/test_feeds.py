@@ -109,6 +109,17 @@ async def test_a_tournament_that_does_not_exist_is_an_error(stream: Stream) -> N
         assert (error["code"], error["channel"]) == ("unknown_channel", f"tournament:{TOURNAMENT_ID}")
 
 
+async def test_a_run_of_load_is_told_to_those_who_follow_it(stream: Stream) -> None:
+    run, other = TOURNAMENT_ID, USER_IDS[0]
+    async with stream.connect() as client:
+        await client.subscribe(f"loadtest:{run}")
+        assert (await client.next("snapshot"))["events"] == []
+        for run_id, number in ((other, 1), (run, 2)):
+            stream.source.publish("loadtest", {"id": run_id, "event": {"kind": "second", "second": number}})
+        events = (await client.next("event"))["events"]
+        assert [(event["kind"], event["second"]) for event in events] == [("second", 2)]
+
+
 async def test_new_games_are_told(stream: Stream) -> None:
     async with stream.connect() as client:
         await client.subscribe("game")

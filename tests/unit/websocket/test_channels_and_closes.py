@@ -21,6 +21,7 @@ ID = "0190a1b2-0000-7000-8000-0123456789ab"
         ("tournament", "tournament", None),
         (f"tournament:{ID}", "tournament", None),
         (f"player:{ID}", "player", None),
+        (f"loadtest:{ID}", "loadtest", None),
     ],
 )
 def test_channels_of_the_protocol_are_known(text: str, family: str, board: str | None) -> None:
@@ -33,7 +34,8 @@ def test_channels_of_the_protocol_are_known(text: str, family: str, board: str |
     "text",
     [
         "", ":", "x", "scores", "score:", "score:x", "game:space-race", "player", "player:", f"player:{ID.upper()}",
-        "tournament:", "tournament:1", "leaderboard:", "leaderboard:x", "leaderboard:global:", "leaderboard:game:",
+        "tournament:", "tournament:1", "loadtest", "loadtest:", "loadtest:1",
+        "leaderboard:", "leaderboard:x", "leaderboard:global:", "leaderboard:game:",
         "leaderboard:game:Space", "leaderboard:game:a_b", "leaderboard:game:" + "a" * 41, f"tournament:{ID}\n",
         f"leaderboard:tournament:{ID}:x", "Leaderboard", "score\x00", "leaderboard:game:a\n",
     ],

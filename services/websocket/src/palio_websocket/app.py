@@ -75,7 +75,9 @@ def _sources(settings: Settings, live: Live, peers: Peers) -> tuple[Boards, Feed
         poll_s=settings.poll_interval_ms / 1000,
     )
     feeds = Feeds(live.hub, live.sockets, Epochs(), peers.peer("score"), peers.peer("tournament"), interval_s)
-    live.hub.connect({"leaderboard": boards, "score": feeds, "tournament": feeds, "game": feeds, "player": feeds})
+    live.hub.connect({
+        "leaderboard": boards, "score": feeds, "tournament": feeds, "game": feeds, "player": feeds, "loadtest": feeds,
+    })  # fmt: skip
     return boards, feeds
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-Family = Literal["leaderboard", "score", "tournament", "game", "player"]
+Family = Literal["leaderboard", "score", "tournament", "game", "player", "loadtest"]
 
 EVENTS_MAX = 50
 """Events kept of a feed, and at most in one frame."""
@@ -32,7 +32,7 @@ _LOCAL_ORIGIN = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9
 
 @dataclass(frozen=True, slots=True)
 class ChannelName:
-    """A channel that may exist: its family, and what of it (a board, a tournament's or player's id, or nothing)."""
+    """A channel that may exist: its family, and what of it (a board, a tournament, a player, a run, or nothing)."""
 
     text: str
     family: Family
@@ -58,8 +58,8 @@ def parse_channel(text: str) -> ChannelName | None:
         return ChannelName(text, "leaderboard", key) if not colon or is_board(key) else None
     if family == "tournament":
         return ChannelName(text, "tournament", key) if not colon or _UUID(key) else None
-    if family == "player":
-        return ChannelName(text, "player", key) if _UUID(key) else None
+    if family in ("player", "loadtest"):
+        return ChannelName(text, "player" if family == "player" else "loadtest", key) if _UUID(key) else None
     if family in ("score", "game") and not colon:
         return ChannelName(text, "score" if family == "score" else "game")
     return None

@@ -69,7 +69,7 @@ class Feed(Source):
 
 @dataclass(slots=True)
 class Feeds(Sources):
-    """The three feeds of all, and those of single tournaments and players somebody follows."""
+    """The three feeds of all, and those of single tournaments, players and runs of load somebody follows."""
 
     hub: Hub
     sockets: Sockets
@@ -118,6 +118,9 @@ class Feeds(Sources):
             self._add(f"player:{data['user_id']}", _event("prize", envelope, data), envelope.time)
         elif envelope.kind == "game":
             self._add(GAME, _event("game", envelope, data), envelope.time)
+        elif envelope.kind == "loadtest":
+            event = dict(data["event"])
+            self._add(f"loadtest:{data['id']}", _event(event.pop("kind"), envelope, event), envelope.time)
         elif envelope.kind == "account":
             self._forget(set(data["user_ids"]))
 
