@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from palio_kit import events, postgres, redis
+from palio_kit import apiserver, events, postgres, redis
 from palio_kit.app import build_app
 from palio_kit.asgi import App
 from palio_kit.erasures import Erasures
@@ -13,7 +13,7 @@ from palio_kit.health import Health
 from palio_kit.idempotency import Idempotency
 from palio_kit.postgres import Database
 from palio_kit.tasks import running
-from palio_tournament import record_routes, resources, routes
+from palio_tournament import record_routes, routes
 from palio_tournament.announcer import Announcer
 from palio_tournament.records import Records
 from palio_tournament.resources import Resources
@@ -56,8 +56,8 @@ def create_app(settings: Settings) -> App:
 async def _cluster(settings: Settings, stack: AsyncExitStack) -> Resources | None:
     if not settings.kubernetes:
         return None
-    namespace, credentials = settings.kubernetes_namespace, settings.kubernetes_credentials
-    return await stack.enter_async_context(resources.connect(settings.kubernetes_url, namespace, credentials))
+    opened = apiserver.connect(settings.kubernetes_url, settings.kubernetes_credentials)
+    return Resources(await stack.enter_async_context(opened), settings.kubernetes_namespace)
 
 
 def _sweeper(settings: Settings, database: Database, announcer: Announcer, settler: Settler) -> Sweeper:

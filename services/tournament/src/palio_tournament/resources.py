@@ -1,25 +1,19 @@
 """`Tournament` resources, as REST makes them in a cluster: one way in, so kubectl and REST meet in the same record.
 
 A resource's name follows from the caller and the Idempotency-Key, so a request that is repeated after a crash finds
-what the first one made. Plain aiohttp with the pod's own token: three calls do not need the 188 MB client.
+what the first one made.
 """
 
 import hashlib
-import json
 import re
 import secrets
-import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import aiohttp
-
+from palio_kit.apiserver import CONFLICT, ERRORS, NOT_FOUND, UNPROCESSABLE, ApiServer, refusal
 from palio_kit.logs import logger
-from palio_kit.problems import FieldError, Invalid, OutcomeUnknown, Unavailable
+from palio_kit.problems import Unavailable
 from palio_kit.times import rfc3339
 from palio_tournament.domain import Keep, Order, Rules
 
@@ -27,8 +21,6 @@ log = logger(__name__)
 
 CREATED_BY = "palio.gg/created-by"
 _NAME_MAX = 31
-_TIMEOUT_S = 2.0
-_NOT_FOUND, _CONFLICT, _UNPROCESSABLE, _ERRORS = 404, 409, 422, 400
 _KEEPS = {Keep.BEST: "Best", Keep.SUM: "Sum", Keep.LAST: "Latest"}
 _ORDERS = {Order.DESCENDING: "Descending", Order.ASCENDING: "Ascending"}
 
@@ -37,10 +29,8 @@ _ORDERS = {Order.DESCENDING: "Descending", Order.ASCENDING: "Ascending"}
 class Resources:
     """The resources of one namespace."""
 
-    session: aiohttp.ClientSession
-    url: str
+    server: ApiServer
     namespace: str
-    token_file: Path
 
     async def create(self, rules: Rules, settlement_delay_s: int, key: str | None) -> UUID:
         """Create a tournament's resource, or find the one that this key created; its uid is the tournament's id.
@@ -50,12 +40,12 @@ class Resources:
             Unavailable, OutcomeUnknown: it does not answer.
         """
         body = manifest(rules, settlement_delay_s, name_of(rules, key))
-        status, told = await self._send("POST", self._path(), body)
-        if status == _CONFLICT:
-            status, told = await self._send("GET", self._path(body["metadata"]["name"]))
-        if status == _UNPROCESSABLE:
-            raise Invalid(errors=_errors(told))
-        if status >= _ERRORS:
+        status, told = await self.server.send("POST", self._path(), body)
+        if status == CONFLICT:
+            status, told = await self.server.send("GET", self._path(body["metadata"]["name"]))
+        if status == UNPROCESSABLE:
+            raise refusal(told)
+        if status >= ERRORS:
             log.warning("resource_not_created", status=status, reason=told.get("reason"))
             raise Unavailable("The cluster does not take the tournament for now.")
         return UUID(told["metadata"]["uid"])
@@ -68,26 +58,14 @@ class Resources:
         """
         namespace, _, name = source.partition("/")
         body = {"metadata": {"uid": str(owner)}, "spec": {"desiredState": "Cancelled"}}
-        status, told = await self._send("PATCH", self._path(name, namespace), body)
-        if status >= _ERRORS and status not in (_NOT_FOUND, _CONFLICT):
+        status, told = await self.server.send("PATCH", self._path(name, namespace), body)
+        if status >= ERRORS and status not in (NOT_FOUND, CONFLICT):
             log.warning("resource_not_cancelled", status=status, reason=told.get("reason"))
             raise Unavailable("The cluster does not take the cancellation for now.")
 
     def _path(self, name: str = "", namespace: str = "") -> str:
         base = f"/apis/palio.gg/v1alpha1/namespaces/{namespace or self.namespace}/tournaments"
         return f"{base}/{name}" if name else base
-
-    async def _send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        try:
-            headers = {"authorization": f"Bearer {self.token_file.read_text().strip()}", "content-type": kind}
-            data = None if body is None else json.dumps(body)
-            async with self.session.request(method, self.url + path, data=data, headers=headers) as answer:
-                return answer.status, dict(await answer.json())
-        except (aiohttp.ClientConnectorError, FileNotFoundError) as error:
-            raise Unavailable("The cluster is away for now; nothing was changed.") from error
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            raise OutcomeUnknown("The cluster did not answer in time.") from error
 
 
 def name_of(rules: Rules, key: str | None) -> str:
@@ -118,18 +96,3 @@ def manifest(rules: Rules, settlement_delay_s: int, name: str) -> dict[str, Any]
             "settlementDelaySeconds": settlement_delay_s,
         },
     }  # fmt: skip
-
-
-def _errors(told: Mapping[str, Any]) -> list[FieldError]:
-    causes = (told.get("details") or {}).get("causes") or [{"message": told.get("message", "")}]
-    return [FieldError("/" + str(one.get("field", "")).replace(".", "/"), str(one.get("message"))) for one in causes]
-
-
-@asynccontextmanager
-async def connect(url: str, namespace: str, credentials: Path) -> AsyncIterator[Resources]:
-    """Open a client with the pod's token and the cluster's certificate (`token` and `ca.crt` in `credentials`)."""
-    trust = ssl.create_default_context(cafile=str(credentials / "ca.crt")) if url.startswith("https") else None
-    connector = aiohttp.TCPConnector(limit=8, ssl=trust if trust is not None else True)
-    timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        yield Resources(session, url.rstrip("/"), namespace, credentials / "token")
