@@ -10,13 +10,14 @@ from palio_generator import gateway, routes, run_routes
 from palio_generator.population import Tools
 from palio_generator.roster import Roster
 from palio_generator.runs.local import LocalRuns
+from palio_generator.runs.resources import Resources
 from palio_generator.runs.service import Runs
 from palio_generator.runs.stress import Stress
 from palio_generator.service import Populate, Simulating
 from palio_generator.sessions import ServerPass
 from palio_generator.settings import Settings
 from palio_generator.store import Store
-from palio_kit import events, http, postgres, redis
+from palio_kit import apiserver, events, http, postgres, redis
 from palio_kit.app import build_app
 from palio_kit.asgi import App
 from palio_kit.health import Health
@@ -58,12 +59,19 @@ def create_app(settings: Settings) -> App:
     )  # fmt: skip
 
 
+async def _cluster(stack: AsyncExitStack, settings: Settings) -> Resources | None:
+    if not settings.kubernetes:
+        return None
+    opened = apiserver.connect(settings.kubernetes_url, settings.kubernetes_credentials)
+    return Resources(await stack.enter_async_context(opened), settings.kubernetes_namespace)
+
+
 async def _open_runs(app: FastAPI, stack: AsyncExitStack, settings: Settings, runs: Runs) -> None:
     """The run store, with what ends and forgets runs."""
     local = LocalRuns(runs, settings)
     runs.is_alive = local.is_alive
     app.state.runs = runs
-    app.state.stress = Stress(runs, local, settings)
+    app.state.stress = Stress(runs, local, settings, await _cluster(stack, settings))
 
     async def sweep() -> float:
         await runs.sweep(

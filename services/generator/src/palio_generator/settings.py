@@ -1,5 +1,7 @@
 """Settings of the generator."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from palio_kit.settings import ServiceSettings
@@ -25,6 +27,14 @@ class Settings(ServiceSettings):
     runs_kept_max: int = Field(200, ge=1, le=10_000, description="runs of load kept; the oldest are forgotten")
     runs_kept_days: int = Field(30, ge=1, le=3_650, description="how long they are kept")
     run_seconds_kept_max: int = Field(500_000, ge=3_600, description="seconds of all kept runs together")
+
+    kubernetes: bool = Field(False, description="start and stop runs of load as resources of the cluster")
+    kubernetes_url: str = Field("https://kubernetes.default.svc", description="the API server")
+    kubernetes_namespace: str = Field("palio", description="where resources are created")
+    kubernetes_credentials: Path = Field(
+        Path("/var/run/secrets/kubernetes.io/serviceaccount"), description="folder with `token` and `ca.crt`"
+    )
+    kubernetes_wait_s: float = Field(2.0, ge=0, le=10, description="longest wait for the operator to write the run")
 
     @property
     def population(self) -> str:

@@ -50,8 +50,13 @@ class StressRequest(Wire):
     scenario: Annotated[Scenario, Field(strict=False)] = Scenario.MIXED
     thresholds: Thresholds = ()
 
+    @property
+    def ramp_up_s(self) -> float:
+        """How long load grows: the first fifth of the run, at most five seconds."""
+        return min(RAMP_MAX_S, self.duration_seconds * RAMP_SHARE)
+
     def plan(self, run_id: UUID, base_url: str) -> Plan:
-        """As a plan; load grows for the first fifth of it, at most five seconds.
+        """As a plan.
 
         Raises:
             Invalid: the numbers do not go together.
@@ -59,7 +64,7 @@ class StressRequest(Wire):
         return _plan(
             run_id=str(run_id), base_url=base_url, virtual_users=self.users, duration_s=float(self.duration_seconds),
             scenario=self.scenario, requests_per_second=float(self.actions_per_second),
-            ramp_up_s=min(RAMP_MAX_S, self.duration_seconds * RAMP_SHARE),
+            ramp_up_s=self.ramp_up_s,
             thresholds=tuple(one.threshold() for one in self.thresholds),
         )  # fmt: skip
 

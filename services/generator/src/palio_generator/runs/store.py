@@ -86,6 +86,17 @@ class Part:
     report: Report | None
 
 
+def begun(wanted: Wanted, now: datetime) -> Run:
+    """A run of which nothing is known yet but what was wanted."""
+    course = Course(
+        runners=wanted.runners, duration_s=wanted.plan.duration_s, startup_deadline_s=wanted.startup_deadline_s,
+        created_at=now,
+    )  # fmt: skip
+    return Run(
+        wanted=wanted, course=course, now=now, told_second=-1, so_far=None, finished_at=None, verdict=None, report=None
+    )
+
+
 async def add(connection: Connection, wanted: Wanted) -> bool:
     """Keep a run; False if its id is known, or it is local and another local run goes on."""
     added = await connection.fetchval(
