@@ -262,6 +262,17 @@ def test_with_the_operator_the_tournament_service_may_create_resources_and_sweep
     assert told(objects("palio"), "tournament")["PALIO_SWEEPER"] == "true"
 
 
+def test_with_the_operator_the_generator_may_create_and_stop_load_tests() -> None:
+    found = objects("palio", {**DEMO, "tournaments.runBy": "operator"})
+    assert told(found, "generator")["PALIO_KUBERNETES"] == "true"
+    assert told(found, "generator")["PALIO_KUBERNETES_NAMESPACE"] == NAMESPACE
+    rules = named(found, "Role", "palio-generator")["rules"]
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"create", "patch"}
+    pod = named(found, "Deployment", "palio-generator")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"]
+    assert told(objects("palio", DEMO), "generator")["PALIO_KUBERNETES"] == "false"
+
+
 def test_a_foreign_issuer_needs_no_copy_of_the_key_set() -> None:
     values = {"identity.jwksUrl": "https://issuer.example.org/keys", "identity.issuer": "https://issuer.example.org"}
     found = objects("palio", values)

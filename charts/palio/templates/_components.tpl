@@ -52,9 +52,9 @@ leaves, and than palio's clients keep an idle connection (palio_kit.http.IDLE_S)
 {{- .Values.signingKeys.existingSecret | default "palio-signing-keys" -}}
 {{- end }}
 
-{{- /* Whether a service speaks with the API server: the tournament service, where tournaments are resources. */}}
+{{- /* Whether a service speaks with the API server: those that make resources, where an operator is there for them. */}}
 {{- define "palio.apiAccess" -}}
-{{- and (eq .name "tournament") (eq .root.Values.tournaments.runBy "operator") -}}
+{{- and (has .name (list "tournament" "generator")) (eq .root.Values.tournaments.runBy "operator") -}}
 {{- end }}
 
 {{- /* Origins whose pages may call, as a JSON list; empty if the service's own default is to hold. */}}
@@ -100,6 +100,9 @@ leaves, and than palio's clients keep an idle connection (palio_kit.http.IDLE_S)
 {{- $operated := eq $values.tournaments.runBy "operator" }}
 {{- $_ := set $env "PALIO_SWEEPER" (toString (not $operated)) }}
 {{- $_ := set $env "PALIO_KUBERNETES" (toString $operated) }}
+{{- $_ := set $env "PALIO_KUBERNETES_NAMESPACE" .root.Release.Namespace }}
+{{- else if eq .name "generator" }}
+{{- $_ := set $env "PALIO_KUBERNETES" (toString (eq $values.tournaments.runBy "operator")) }}
 {{- $_ := set $env "PALIO_KUBERNETES_NAMESPACE" .root.Release.Namespace }}
 {{- end }}
 {{- range $key, $value := merge (deepCopy (get $values.services .name).env) $env }}
