@@ -56,9 +56,8 @@ class Runner:
     environment: Mapping[str, str]
     within_s: float | None = None
     patience_s: float = 120.0
-    _process: asyncio.subprocess.Process | None = None
-    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _rows: deque[Second] = field(default_factory=lambda: deque(maxlen=ROWS_WAITING_MAX))
+    _stopping: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    _rows: deque[Second] = field(init=False, default_factory=lambda: deque(maxlen=ROWS_WAITING_MAX))
 
     def stop(self) -> None:
         """End the run early and well; it still reports."""
