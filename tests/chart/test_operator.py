@@ -12,7 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 
 from chart.rendering import NAMESPACE, ROOT, containers, environment, kinds, named, notes, objects
-from palio_operator.models import FINALIZER
+from palio_operator.resources import FINALIZER
 from palio_operator.settings import Settings
 
 SOME = {"watch.namespaces": ["arena"]}

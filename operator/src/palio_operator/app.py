@@ -1,7 +1,7 @@
 """How the operator is put together: clients, loops, the canary, kopf around them; closed in reverse order."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -15,8 +15,9 @@ from palio_operator import handlers, kube
 from palio_operator.loops import Loops
 from palio_operator.reconcile import Reconciler
 from palio_operator.records import Records
+from palio_operator.resources import TOURNAMENT
 from palio_operator.settings import Settings
-from palio_operator.watching import Auditor, Canary
+from palio_operator.watching import Auditor, Canary, Places
 
 _CONNECTIONS_MAX = 16
 
@@ -37,13 +38,14 @@ async def run(
     """
     async with AsyncExitStack() as stack:
         kubernetes = await stack.enter_async_context(kube.connect(settings.kubernetes_timeout_s, configuration))
-        records = Records(await stack.enter_async_context(_tournament_service(settings)))
-        loops = Loops(Reconciler(kubernetes, records, settings.clockwork(), settings.payout_run()))
+        service = await stack.enter_async_context(_services(settings))
+        places = Places(kubernetes, settings.namespaces)
+        every = [_tournaments(settings, kubernetes, Records(service("tournament", settings.tournament_url)))]
         canary = Canary(settings.stalled_after_s)
-        auditor = Auditor(kubernetes, canary, settings.namespaces, settings.audit_s, loops.wake)
+        auditor = Auditor(places, [one.kind for one in every], canary, settings.audit_s, _ringing(every))
         await stack.enter_async_context(running("audit", auditor.step))
         await kopf.operator(
-            registry=_registry(loops, canary, login),
+            registry=_registry(every, canary, login),
             settings=_kopf_settings(),
             standalone=True,
             clusterwide=not settings.namespaces,
@@ -54,24 +56,39 @@ async def run(
         )
 
 
+def _tournaments(settings: Settings, kubernetes: kube.Kubernetes, records: Records) -> Loops:
+    reconciler = Reconciler(kubernetes, records, settings.clockwork(), settings.payout_run())
+    return Loops(TOURNAMENT, reconciler.reconcile, settings.resync_s)
+
+
+def _ringing(every: Sequence[Loops]) -> Callable[[str], None]:
+    def wake(uid: str) -> None:
+        for loops in every:
+            loops.wake(uid)
+
+    return wake
+
+
 def _kopf_settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     handlers.configure(settings)
     return settings
 
 
-def _registry(loops: Loops, canary: Canary, login: kopf.ConnectionInfo | None) -> kopf.OperatorRegistry:
+def _registry(every: Sequence[Loops], canary: Canary, login: kopf.ConnectionInfo | None) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=registry)
     async def log_in(**known: Any) -> kopf.ConnectionInfo | None:
         return login or kopf.login_with_service_account(**known) or kopf.login_with_kubeconfig(**known)
 
-    handlers.register(registry, loops, canary)
+    handlers.register(registry, every, canary)
     return registry
 
 
 @asynccontextmanager
-async def _tournament_service(settings: Settings) -> AsyncIterator[Peer]:
+async def _services(settings: Settings) -> AsyncIterator[Callable[[str, str], Peer]]:
+    """Peers by name and URL, over one bounded pool of connections."""
+    identity = Identity(settings.identity_dir)
     async with http.client(settings.upstream_timeout_s, _CONNECTIONS_MAX) as session:
-        yield Peer(session, Identity(settings.identity_dir), "tournament", settings.tournament_url.rstrip("/"))
+        yield lambda name, url: Peer(session, identity, name, url.rstrip("/"))

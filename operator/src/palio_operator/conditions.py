@@ -4,49 +4,32 @@ Conditions are the contract and say only what was just read; the phase is for di
 condition that is false names what happens next, or what somebody has to do.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from palio_operator.domain import World, deadline_missed, later, next_boundary, pays_now
 from palio_operator.models import (
     RETRY,
-    Condition,
-    InvalidSpec,
     JobState,
     Phase,
     Record,
     RecordState,
     TournamentSpec,
 )
+from palio_operator.resources import FALSE, TRUE, UNKNOWN, Condition, InvalidSpec, rfc3339
+from palio_operator.telling import Worth, shown
 
-TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
-_MESSAGE_MAX = 1024
 _AWAY = "the tournament service does not answer; it is asked again"
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """An event to be posted on the resource."""
-
-    reason: str
-    message: str
-    warning: bool = False
-
-
 def describe(world: World) -> dict[str, Any]:
-    """The status to be told, with `lastTransitionTime` left to `stamped`."""
+    """The status to be told, with `lastTransitionTime` left to `telling.stamped`."""
     record = world.own
     status: dict[str, Any] = {
         "observedGeneration": world.meta.generation,
         "phase": str(later(world.resource.phase, _phase(world))),
-        "conditions": [
-            {"type": one.type, "status": one.status, "reason": one.reason, "message": one.message[:_MESSAGE_MAX],
-             "observedGeneration": world.meta.generation}
-            for one in conditions(world)
-        ],
-    }  # fmt: skip
+        "conditions": shown(conditions(world), world.meta.generation),
+    }
     if record is None:
         kept = ("recordId", "recordRevision", "participants", "effective", "payout")
         return status | {name: world.resource.status[name] for name in kept if name in world.resource.status}
@@ -211,19 +194,7 @@ def _phase(world: World) -> Phase:
     return record.phase
 
 
-def stamped(status: Mapping[str, Any], told: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """The status with the time at which each condition changed: now, or what was told if it did not."""
-    before = {one["type"]: one for one in told.get("conditions") or []}
-    stamped_conditions = []
-    for one in status["conditions"]:
-        earlier = before.get(one["type"])
-        unchanged = earlier is not None and earlier["status"] == one["status"]
-        since = earlier["lastTransitionTime"] if earlier is not None and unchanged else _seconds(now)
-        stamped_conditions.append(one | {"lastTransitionTime": since})
-    return {**status, "conditions": stamped_conditions}
-
-
-_NOTICES = {
+WORTH = Worth({
     ("Accepted", "InvalidSpec"): True, ("Accepted", "EndTimeInPast"): True, ("Accepted", "NameConflict"): True,
     ("Accepted", "ImmutableFieldChanged"): True,
     ("RecordSynced", "DriftCorrected"): True, ("RecordSynced", "StoreUnavailable"): True,
@@ -233,27 +204,5 @@ _NOTICES = {
     ("PrizesAwarded", "JobFailed"): True, ("PrizesAwarded", "DeadlineMissed"): True,
     ("PrizesAwarded", "SettlementFailed"): True,
     ("Ready", "ReconciliationPaused"): False, ("Ready", "Deleting"): False,
-}  # fmt: skip
-"""Which conditions are worth an event when they come true, and whether it is a warning."""
-
-_NAMES = {"WithinWindow": "Opened", "JobRunning": "PayoutStarted", "JobFailed": "PayoutFailed"}
-
-
-def notices(told: Mapping[str, Any], now: Mapping[str, Any]) -> Sequence[Notice]:
-    """The events between two statuses: one for each change worth telling."""
-    before = {one["type"]: (one["status"], one["reason"]) for one in told.get("conditions") or []}
-    return [
-        Notice(_NAMES.get(one["reason"], one["reason"]), one["message"], warning)
-        for one in now["conditions"]
-        if (warning := _NOTICES.get((one["type"], one["reason"]))) is not None
-        and before.get(one["type"]) != (one["status"], one["reason"])
-    ]
-
-
-def rfc3339(moment: datetime) -> str:
-    """A time as a resource holds it: whole seconds if it is whole, else microseconds."""
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def _seconds(moment: datetime) -> str:
-    return rfc3339(moment.replace(microsecond=0))
+}, {"WithinWindow": "Opened", "JobRunning": "PayoutStarted", "JobFailed": "PayoutFailed"})  # fmt: skip
+"""Which of its conditions are worth an event."""

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from palio_operator.models import (
     DesiredState,
-    InvalidSpec,
     JobState,
     Meta,
     PayoutJob,
@@ -22,6 +21,7 @@ from palio_operator.models import (
     Resource,
     TournamentSpec,
 )
+from palio_operator.resources import InvalidSpec
 
 _LIVING = (RecordState.OPEN, RecordState.SUSPENDED, RecordState.WITHDRAWN, RecordState.FAILED)
 _JUST_AFTER = 0.02

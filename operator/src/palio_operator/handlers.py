@@ -5,16 +5,16 @@ its bell. So there is no progress to be kept in annotations, and a restart in th
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import kopf
 
 from palio_operator.kube import KubernetesAway
 from palio_operator.loops import Loops
-from palio_operator.models import FINALIZER, GROUP, PLURAL, UID_LABEL, VERSION
+from palio_operator.resources import FINALIZER, GROUP, VERSION
 from palio_operator.watching import Canary
 
-_TOURNAMENTS = (GROUP, VERSION, PLURAL)
 _CANCELLATION_S = 5.0
 _DELETE_AGAIN_S = 5.0
 _EXIT_TIMEOUT_S = 30.0
@@ -36,21 +36,30 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.process.ultimate_exiting_timeout = _EXIT_TIMEOUT_S
 
 
-def register(registry: kopf.OperatorRegistry, loops: Loops, canary: Canary) -> None:
-    """Put the handlers into a registry."""
-    _register_work(registry, loops)
-    _register_watching(registry, loops, canary)
+def register(registry: kopf.OperatorRegistry, every: Sequence[Loops], canary: Canary) -> None:
+    """Put the handlers of every kind into a registry."""
+    for loops in every:
+        _register_work(registry, loops)
+        _register_watching(registry, loops, canary)
+
+    @kopf.on.probe(registry=registry, id="watch")
+    async def watch(**_: Any) -> str:
+        if canary.stalled:
+            raise kopf.PermanentError(f"a change has not come through the watch for {canary.age_s():.0f} s")
+        return "alive"
 
 
 def _register_work(registry: kopf.OperatorRegistry, loops: Loops) -> None:
-    @kopf.daemon(*_TOURNAMENTS, registry=registry, cancellation_timeout=_CANCELLATION_S)
+    resources = (GROUP, VERSION, loops.kind.plural)
+
+    @kopf.daemon(*resources, registry=registry, cancellation_timeout=_CANCELLATION_S)
     async def live(*, uid: str, name: str, namespace: str | None, stopped: kopf.DaemonStopped, **_: Any) -> None:
         await loops.live(namespace or "", name, uid, ended=lambda: bool(stopped))
 
-    @kopf.on.delete(*_TOURNAMENTS, registry=registry, optional=False)
+    @kopf.on.delete(*resources, registry=registry, optional=False)
     async def let_go(*, uid: str, name: str, namespace: str | None, **_: Any) -> None:
         try:
-            outcome = await loops.reconciler.reconcile(namespace or "", name, uid)
+            outcome = await loops.reconcile(namespace or "", name, uid)
         except KubernetesAway as error:
             raise kopf.TemporaryError(str(error), delay=_DELETE_AGAIN_S) from error
         if not outcome.released:
@@ -58,17 +67,13 @@ def _register_work(registry: kopf.OperatorRegistry, loops: Loops) -> None:
 
 
 def _register_watching(registry: kopf.OperatorRegistry, loops: Loops, canary: Canary) -> None:
-    @kopf.on.event(*_TOURNAMENTS, registry=registry)
+    label = loops.kind.uid_label
+
+    @kopf.on.event(GROUP, VERSION, loops.kind.plural, registry=registry)
     async def seen(*, uid: str, meta: kopf.Meta, event: kopf.RawEvent, **_: Any) -> None:
         if canary.saw(meta, gone=event["type"] == "DELETED"):
             loops.wake(uid)
 
-    @kopf.on.event("batch", "v1", "jobs", registry=registry, labels={UID_LABEL: kopf.PRESENT})
+    @kopf.on.event("batch", "v1", "jobs", registry=registry, labels={label: kopf.PRESENT})
     async def job_seen(*, labels: kopf.Labels, **_: Any) -> None:
-        loops.wake(labels[UID_LABEL])
-
-    @kopf.on.probe(registry=registry, id="watch")
-    async def watch(**_: Any) -> str:
-        if canary.stalled:
-            raise kopf.PermanentError(f"a change has not come through the watch for {canary.age_s():.0f} s")
-        return "alive"
+        loops.wake(labels[label])

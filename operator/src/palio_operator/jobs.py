@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from palio_operator.models import GROUP, KIND, UID_LABEL, VERSION, JobState, Meta, Payout, PayoutJob
+from palio_operator.models import JobState, Meta, Payout, PayoutJob
+from palio_operator.resources import owner_reference, owns
 
 _USELESS_TO_REPEAT = 42
 _CONTAINER = "settle"
@@ -37,10 +38,7 @@ def manifest(name: str, meta: Meta, payout: Payout, run: PayoutRun) -> dict[str,
     """The Job, owned by the resource if that is in the same namespace, and labelled with its uid anyway."""
     metadata: dict[str, Any] = {"name": name, "namespace": namespace_of(meta, run), "labels": labels(meta)}
     if metadata["namespace"] == meta.namespace:
-        metadata["ownerReferences"] = [{
-            "apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "name": meta.name, "uid": meta.uid,
-            "controller": True, "blockOwnerDeletion": True,
-        }]  # fmt: skip
+        metadata["ownerReferences"] = [owner_reference(meta)]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -68,7 +66,8 @@ def labels(meta: Meta) -> dict[str, str]:
     """What marks the Job and its pod as this tournament's."""
     return {
         "app.kubernetes.io/name": "palio-payout", "app.kubernetes.io/component": "payout",
-        "app.kubernetes.io/part-of": "palio", "app.kubernetes.io/managed-by": "palio-operator", UID_LABEL: meta.uid,
+        "app.kubernetes.io/part-of": "palio", "app.kubernetes.io/managed-by": "palio-operator",
+        meta.kind.uid_label: meta.uid,
     }  # fmt: skip
 
 
@@ -102,14 +101,11 @@ def _pod(meta: Meta, run: PayoutRun) -> dict[str, Any]:
 
 
 def observed(job: Mapping[str, Any], meta: Meta) -> PayoutJob:
-    """A Job that was read, as plans see it. Ours is owned by the resource, or labelled for it in another namespace."""
-    metadata = job["metadata"]
-    owners = [owner.get("uid") for owner in metadata.get("ownerReferences") or []]
-    labelled = (metadata.get("labels") or {}).get(UID_LABEL) == meta.uid
-    owned = meta.uid in owners if metadata["namespace"] == meta.namespace else labelled
+    """A Job that was read, as plans see it."""
+    name, owned = job["metadata"]["name"], owns(meta, job["metadata"])
     for condition in (job.get("status") or {}).get("conditions") or []:
         if condition.get("status") == "True" and condition.get("type") in ("Complete", "Failed"):
             state = JobState.SUCCEEDED if condition["type"] == "Complete" else JobState.FAILED
             reason = condition.get("reason", "") if state is JobState.FAILED else ""
-            return PayoutJob(metadata["name"], owned, state, reason)
-    return PayoutJob(metadata["name"], owned, JobState.RUNNING)
+            return PayoutJob(name, owned, state, reason)
+    return PayoutJob(name, owned, JobState.RUNNING)

@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
@@ -19,8 +18,8 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from palio_kit.logs import logger
 from palio_operator import metrics
-from palio_operator.conditions import Notice
-from palio_operator.models import FINALIZER, GROUP, KIND, PLURAL, VERSION, Meta
+from palio_operator.resources import API_VERSION, FINALIZER, GROUP, VERSION, Kind, ObjectMeta
+from palio_operator.telling import Notice
 
 log = logger(__name__)
 
@@ -41,17 +40,6 @@ class _Stumbled(KubernetesAway):
     """It answered that it failed; the next call may well succeed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a look at all resources tells of one."""
-
-    uid: str
-    namespace: str
-    name: str
-    generation: int
-    deleting: bool
-
-
 class Kubernetes:
     """The calls the operator makes."""
 
@@ -62,59 +50,60 @@ class Kubernetes:
         self._core = client.CoreV1Api(api)
         self._json: Callable[[object], dict[str, Any]] = api.sanitize_for_serialization
 
-    async def tournament(self, namespace: str, name: str) -> dict[str, Any] | None:
+    async def resource(self, kind: Kind, namespace: str, name: str) -> dict[str, Any] | None:
         """A resource, read anew; None if there is none.
 
         Raises:
             KubernetesAway: it is not known.
         """
         found = await self._read(
-            "get_tournament", lambda: self._custom.get_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name)
+            "get_resource",
+            lambda: self._custom.get_namespaced_custom_object(GROUP, VERSION, namespace, kind.plural, name),
         )
         return dict(found) if found is not None else None
 
-    async def tournaments(self, namespace: str | None = None) -> list[Seen]:
-        """All resources, or those of one namespace.
+    async def resources(self, kind: Kind, namespace: str | None = None) -> list[dict[str, Any]]:
+        """All resources of a kind, or those of one namespace.
 
         Raises:
             KubernetesAway: it is not known.
         """
-        seen: list[Seen] = []
+        found: list[dict[str, Any]] = []
         page: str | None = None
         while True:
             options: dict[str, Any] = {"limit": _PAGE, "_continue": page}
-            listing = partial(self._custom.list_cluster_custom_object, GROUP, VERSION, PLURAL, **options)
+            listing = partial(self._custom.list_cluster_custom_object, GROUP, VERSION, kind.plural, **options)
             if namespace is not None:
                 listing = partial(
-                    self._custom.list_namespaced_custom_object, GROUP, VERSION, namespace, PLURAL, **options
+                    self._custom.list_namespaced_custom_object, GROUP, VERSION, namespace, kind.plural, **options
                 )
-            told: Mapping[str, Any] = await self._read("list_tournaments", listing) or {}
-            seen += [_seen(item["metadata"]) for item in told.get("items", [])]
+            told: Mapping[str, Any] = await self._read("list_resources", listing) or {}
+            found += told.get("items", [])
             page = told.get("metadata", {}).get("continue")
             if not page:
-                return seen
+                return found
 
-    async def apply_status(self, meta: Meta, status: Mapping[str, Any]) -> bool:
+    async def apply_status(self, meta: ObjectMeta, status: Mapping[str, Any]) -> bool:
         """Tell a resource's status; False if the resource is gone.
 
         Raises:
             KubernetesAway: it is not known whether that was done.
         """
         body = {
-            "apiVersion": f"{GROUP}/{VERSION}", "kind": KIND,
+            "apiVersion": API_VERSION, "kind": meta.kind.name,
             "metadata": {"name": meta.name, "namespace": meta.namespace, "uid": meta.uid}, "status": dict(status),
         }  # fmt: skip
         applied = await self._call(
             "apply_status",
             self._custom.patch_namespaced_custom_object_status(
-                GROUP, VERSION, meta.namespace, PLURAL, meta.name, body, field_manager=FIELD_MANAGER, force=True,
-                _content_type=_APPLY,
+                GROUP, VERSION, meta.namespace, meta.kind.plural, meta.name, body, field_manager=FIELD_MANAGER,
+                force=True, _content_type=_APPLY,
             ),
             also_missing=_CONFLICT,
         )  # fmt: skip
         return applied is not None
 
-    async def release(self, meta: Meta) -> None:
+    async def release(self, meta: ObjectMeta) -> None:
         """Take our finalizer off a resource that is being deleted.
 
         kopf would do so too, but it gives up a namespace that is being deleted when it watches some namespaces only.
@@ -133,10 +122,11 @@ class Kubernetes:
         await self._call(
             "release",
             self._custom.patch_namespaced_custom_object(
-                GROUP, VERSION, meta.namespace, PLURAL, meta.name, patch, _content_type="application/json-patch+json"
+                GROUP, VERSION, meta.namespace, meta.kind.plural, meta.name, patch,
+                _content_type="application/json-patch+json",
             ),
             also_missing=_UNPROCESSABLE,
-        )
+        )  # fmt: skip
 
     async def job(self, namespace: str, name: str) -> dict[str, Any] | None:
         """A Job as JSON; None if there is none.
@@ -161,7 +151,7 @@ class Kubernetes:
         )
         return made is not None
 
-    async def post(self, meta: Meta, notice: Notice) -> None:
+    async def post(self, meta: ObjectMeta, notice: Notice) -> None:
         """Post an event on a resource. One that cannot be posted is logged: it must not hold up a payout."""
         now = datetime.now(UTC)
         told = f"{meta.uid}{notice.reason}{notice.message}{now.timestamp()}"
@@ -170,7 +160,7 @@ class Kubernetes:
             "apiVersion": "v1", "kind": "Event",
             "metadata": {"name": f"{meta.name}.{digest}", "namespace": meta.namespace},
             "involvedObject": {
-                "apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "name": meta.name, "namespace": meta.namespace,
+                "apiVersion": API_VERSION, "kind": meta.kind.name, "name": meta.name, "namespace": meta.namespace,
                 "uid": meta.uid,
             },
             "type": "Warning" if notice.warning else "Normal", "reason": notice.reason,
@@ -182,7 +172,7 @@ class Kubernetes:
                 "create_event", self._core.create_namespaced_event(meta.namespace, cast("client.CoreV1Event", event))
             )
         except KubernetesAway as error:
-            log.warning("event_not_posted", reason=notice.reason, tournament=meta.source, error=str(error))
+            log.warning("event_not_posted", reason=notice.reason, resource=meta.source, error=str(error))
 
     async def _read(self, verb: str, ask: Callable[[], Awaitable[Any]]) -> Any:
         """Ask again at once where the API server stumbles: a loop's pause after a failure would hold up a payout."""
@@ -211,13 +201,6 @@ class Kubernetes:
             raise KubernetesAway(f"{verb}: {error!r}") from error
         finally:
             metrics.KUBERNETES_CALLS.labels(verb, outcome).inc()
-
-
-def _seen(metadata: Mapping[str, Any]) -> Seen:
-    return Seen(
-        metadata["uid"], metadata["namespace"], metadata["name"], int(metadata.get("generation", 1)),
-        "deletionTimestamp" in metadata,
-    )  # fmt: skip
 
 
 def _stamp(moment: datetime) -> str:

@@ -18,4 +18,4 @@ RECORDS_ABANDONED = Counter(
 )
 KUBERNETES_CALLS = Counter("palio_kubernetes_calls_total", "Calls to the API server", ["verb", "outcome"])
 WATCH_AGE_SECONDS = Gauge("palio_watch_age_seconds", "How long the oldest change has not come through the watch")
-TOURNAMENTS = Gauge("palio_tournament_loops", "Resources that have a loop")
+LOOPS = Gauge("palio_resource_loops", "Resources that have a loop", ["kind"])

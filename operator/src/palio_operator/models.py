@@ -6,25 +6,29 @@ The API server has checked shapes already; what still does not make sense become
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 from unicodedata import normalize
 
-GROUP, VERSION, PLURAL, KIND = "palio.gg", "v1alpha1", "tournaments", "Tournament"
+from palio_operator.resources import (
+    GROUP,
+    TOURNAMENT,
+    Condition,
+    InvalidSpec,
+    Kind,
+    ObjectMeta,
+    metadata_fields,
+    moment,
+)
+from palio_operator.telling import told_before
+
 ADOPT = f"{GROUP}/adopt-record"
 RETRY = f"{GROUP}/retry-payout"
-PAUSE = f"{GROUP}/pause-reconciliation"
 CREATED_BY = f"{GROUP}/created-by"
-UID_LABEL = f"{GROUP}/tournament-uid"
-FINALIZER = f"{GROUP}/cleanup"
 ATTEMPTS_MAX = 99
 
 _UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-
-
-class InvalidSpec(ValueError):
-    """The resource cannot be understood; its text is for whoever wrote it."""
 
 
 class Phase(StrEnum):
@@ -164,29 +168,18 @@ def _spec(name: str, spec: Mapping[str, Any]) -> TournamentSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
-    """Which resource, and what its annotations ask for."""
+class Meta(ObjectMeta):
+    """Which tournament, and what its annotations ask for; `source` is what a later one must be called to adopt it."""
 
-    uid: str
-    namespace: str
-    name: str
-    generation: int
-    deleted_at: datetime | None = None
+    kind: ClassVar[Kind] = TOURNAMENT
     adopts: str | None = None
     attempt: int = 0
-    paused: bool = False
     created_by: str | None = None
-    finalizers: tuple[str, ...] = ()
 
     @property
     def record_id(self) -> str:
         """The tournament's id: the resource's uid, unless it adopts an earlier record."""
         return self.adopts or self.uid
-
-    @property
-    def source(self) -> str:
-        """What a later resource must be called to adopt the record."""
-        return f"{self.namespace}/{self.name}"
 
     @property
     def job_name(self) -> str:
@@ -198,31 +191,14 @@ class Meta:
     def parse(cls, metadata: Mapping[str, Any]) -> "Meta":
         """Read a resource's `metadata`; an annotation that makes no sense is as if it were not there."""
         annotations = metadata.get("annotations") or {}
-        deleted_at = metadata.get("deletionTimestamp")
         adopts, created_by = annotations.get(ADOPT, ""), annotations.get(CREATED_BY, "")
         attempt = annotations.get(RETRY, "")
         return cls(
-            uid=metadata["uid"],
-            namespace=metadata["namespace"],
-            name=metadata["name"],
-            generation=int(metadata.get("generation", 1)),
-            deleted_at=moment(deleted_at) if deleted_at else None,
+            **metadata_fields(metadata),
             adopts=adopts if _UUID.match(adopts) else None,
             attempt=min(int(attempt), ATTEMPTS_MAX) if attempt.isascii() and attempt.isdigit() else 0,
-            paused=annotations.get(PAUSE) == "true",
             created_by=created_by if _UUID.match(created_by) else None,
-            finalizers=tuple(metadata.get("finalizers") or ()),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One condition of a status."""
-
-    type: str
-    status: str
-    reason: str
-    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +217,7 @@ class Resource:
 
     def condition(self, kind: str) -> Condition | None:
         """The condition that was told last."""
-        for told in self.status.get("conditions") or []:
-            if told.get("type") == kind:
-                return Condition(kind, told["status"], told["reason"], told.get("message", ""))
-        return None
+        return told_before(self.status, kind)
 
     @property
     def observed_generation(self) -> int:
@@ -342,15 +315,3 @@ class Refusal:
 
     reason: str
     message: str
-
-
-def moment(text: str) -> datetime:
-    """Read an RFC 3339 time; fractions beyond microseconds are cut.
-
-    Raises:
-        ValueError: it is none, or has no offset.
-    """
-    read = datetime.fromisoformat(text)
-    if read.tzinfo is None:
-        raise ValueError(f"{text} has no offset")
-    return read.astimezone(UTC)

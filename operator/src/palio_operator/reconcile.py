@@ -1,11 +1,9 @@
 """One tournament made true: read anew, plan, do the first step, and again until only waiting is left.
 
-Every cause leads here, and a lock per resource lets causes take turns. Nothing is remembered between two
-reconciliations but locks: what matters is read from the API server and the tournament service each time.
+Every cause leads here. Nothing is remembered between two reconciliations but locks: what matters is read from the API
+server and the tournament service each time.
 """
 
-import asyncio
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,23 +25,16 @@ from palio_operator.domain import (
 from palio_operator.jobs import PayoutRun
 from palio_operator.kube import Kubernetes, KubernetesAway
 from palio_operator.models import Phase, Record, RecordState, Refusal, Resource, TournamentSpec
-from palio_operator.records import Records, Refused, StoreAway
+from palio_operator.records import Records, Refused
+from palio_operator.resources import TOURNAMENT
+from palio_operator.stores import StoreAway
+from palio_operator.telling import notices, stamped
+from palio_operator.turns import Outcome, Turns
 
 log = logger(__name__)
 
-_AT_ONCE = 16
-"""Reconciliations at the same time: a restart with a thousand tournaments must not flood the two it asks."""
-
 _STEPS_MAX = 8
 """More than any path needs; a plan that still wants to act then waits for the next reconciliation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """When to look again, seconds; `released` if the resource may go or is gone."""
-
-    wait_s: float
-    released: bool = False
 
 
 @dataclass(slots=True)
@@ -65,8 +56,7 @@ class Reconciler:
     clockwork: Clockwork
     payout_run: PayoutRun
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    _turns: Turns = field(default_factory=lambda: Turns(TOURNAMENT))
 
     async def reconcile(self, namespace: str, name: str, uid: str) -> Outcome:
         """Do all there is to do now.
@@ -74,17 +64,7 @@ class Reconciler:
         Raises:
             KubernetesAway: the API server does not answer; what was done is done, the rest is for the next time.
         """
-        started, result = time.perf_counter(), "error"
-        async with self._locks.setdefault(uid, asyncio.Lock()), self._turns:
-            try:
-                outcome = await self._reconcile(namespace, name, uid)
-                result = "done"
-            finally:
-                metrics.RECONCILES.labels("Tournament", result).inc()
-                metrics.RECONCILE_SECONDS.labels("Tournament").observe(time.perf_counter() - started)
-        if outcome.released:
-            self._locks.pop(uid, None)
-        return outcome
+        return await self._turns.take(uid, lambda: self._reconcile(namespace, name, uid))
 
     async def _reconcile(self, namespace: str, name: str, uid: str) -> Outcome:
         run = _Run()
@@ -99,7 +79,7 @@ class Reconciler:
 
     async def _look(self, namespace: str, name: str, uid: str, run: _Run) -> World | None:
         """Read everything anew; None if the resource is gone."""
-        body = await self.kubernetes.tournament(namespace, name)
+        body = await self.kubernetes.resource(TOURNAMENT, namespace, name)
         if body is None or body["metadata"]["uid"] != uid:
             return None
         world = World(self.now(), Resource.parse(body), refusal=run.refusal, repaired=run.repaired)
@@ -173,13 +153,13 @@ class Reconciler:
     async def _report(self, world: World) -> None:
         """Tell the status if it says anything new, then the events that lie between."""
         told = world.resource.status
-        status = conditions.stamped(conditions.describe(world), told, self.now())
+        status = stamped(conditions.describe(world), told, self.now())
         if status == dict(told):
             return
         if not await self.kubernetes.apply_status(world.meta, status):
             return
         _observe_lag(world, status)
-        for notice in conditions.notices(told, status):
+        for notice in notices(told, status, conditions.WORTH):
             await self.kubernetes.post(world.meta, notice)
 
 

@@ -1,22 +1,16 @@
-"""The tournament service's side of a tournament: read, write, let go. Refused and not answering are told apart."""
+"""The tournament service's side of a tournament: read, write, let go."""
 
 from typing import Any
 
-import msgspec
-
-from palio_kit.http import Peer, Reply
-from palio_kit.problems import Unavailable
-from palio_operator.conditions import rfc3339
+from palio_kit.http import Peer
 from palio_operator.models import Meta, Record, Refusal, TournamentSpec
+from palio_operator.resources import rfc3339
+from palio_operator.stores import ERRORS, Store, StoreAway, document_of, json_of
 
-_NOT_FOUND, _ERRORS = 404, 400
+_NOT_FOUND = 404
 _REFUSALS = (404, 409, 422)
 _REASONS = {"tournament_frozen": "ImmutableFieldChanged", "record_of_another": "NameConflict"}
 _IN_PAST = "the end is in the past"
-
-
-class StoreAway(Exception):
-    """The tournament service does not answer, or not what was asked; it may or may not have done it."""
 
 
 class Refused(Exception):
@@ -31,7 +25,7 @@ class Records:
     """A client of the record routes."""
 
     def __init__(self, service: Peer) -> None:
-        self._service = service
+        self._store = Store(service)
 
     async def get(self, record_id: str) -> Record | None:
         """The record; None if there is none.
@@ -39,8 +33,8 @@ class Records:
         Raises:
             StoreAway: it is not known.
         """
-        reply = await self._send("GET", _path(record_id))
-        return None if reply.status == _NOT_FOUND else Record.parse(_document(reply))
+        reply = await self._store.send("GET", _path(record_id))
+        return None if reply.status == _NOT_FOUND else Record.parse(document_of(reply))
 
     async def put(self, meta: Meta, spec: TournamentSpec) -> tuple[Record, bool]:
         """Make the record what the resource wants; True if it had been changed beside it.
@@ -49,10 +43,10 @@ class Records:
             Refused: the service will not.
             StoreAway: it is not known whether it did.
         """
-        reply = await self._send("PUT", _path(meta.record_id), document(meta, spec))
+        reply = await self._store.send("PUT", _path(meta.record_id), document(meta, spec))
         if reply.status in _REFUSALS:
-            raise Refused(_refusal(_json(reply)))
-        written = _document(reply)
+            raise Refused(_refusal(json_of(reply)))
+        written = document_of(reply)
         return Record.parse(written["record"]), bool(written["repaired"])
 
     async def withdraw(self, meta: Meta, *, purge: bool) -> None:
@@ -62,18 +56,9 @@ class Records:
             StoreAway: it is not known whether that was done.
         """
         query = f"?owner={meta.uid}&purge={'true' if purge else 'false'}"
-        reply = await self._send("DELETE", _path(meta.record_id) + query)
-        if reply.status >= _ERRORS:
+        reply = await self._store.send("DELETE", _path(meta.record_id) + query)
+        if reply.status >= ERRORS:
             raise StoreAway(f"withdrawing was answered by {reply.status}")
-
-    async def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
-        try:
-            return await self._service.send(
-                method, path, body=None if body is None else msgspec.json.encode(body),
-                headers={"content-type": "application/json"}, safe_to_repeat=True,
-            )  # fmt: skip
-        except Unavailable as error:
-            raise StoreAway(str(error.detail)) from error
 
 
 def document(meta: Meta, spec: TournamentSpec) -> dict[str, Any]:
@@ -96,19 +81,6 @@ def document(meta: Meta, spec: TournamentSpec) -> dict[str, Any]:
 
 def _path(record_id: str) -> str:
     return f"/internal/v1/tournaments/{record_id}/record"
-
-
-def _json(reply: Reply) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(reply.body, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise StoreAway(f"an answer of status {reply.status} is not JSON") from error
-
-
-def _document(reply: Reply) -> dict[str, Any]:
-    if reply.status >= _ERRORS:
-        raise StoreAway(f"it answered {reply.status}: {reply.body[:200]!r}")
-    return _json(reply)
 
 
 def _refusal(problem: dict[str, Any]) -> Refusal:

@@ -12,12 +12,29 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from palio_operator import metrics
-from palio_operator.kube import Kubernetes, Seen
-from palio_operator.models import ADOPT, PAUSE, RETRY
+from palio_operator.kube import Kubernetes
+from palio_operator.models import ADOPT, RETRY
+from palio_operator.resources import PAUSE, Kind
 
 Key = tuple[str, int, bool]
 Asked = tuple[str | None, ...]
 _ASKING = (ADOPT, RETRY, PAUSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look at all resources tells of one."""
+
+    uid: str
+    namespace: str
+    generation: int
+    deleting: bool
+
+    @classmethod
+    def parse(cls, metadata: Mapping[str, Any]) -> "Seen":
+        """Read a resource's `metadata`."""
+        generation = int(metadata.get("generation", 1))
+        return cls(metadata["uid"], metadata["namespace"], generation, "deletionTimestamp" in metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +87,41 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """The namespaces that are looked after: all of them if none is named; globs are understood."""
+
+    kubernetes: Kubernetes
+    namespaces: Sequence[str]
+
+    async def resources(self, kind: Kind) -> Collection[Mapping[str, Any]]:
+        """All resources of a kind that are ours to look after.
+
+        Raises:
+            KubernetesAway: they are not known.
+        """
+        patterns = self.namespaces
+        if patterns and not any(set(pattern) & set("*?[!,") for pattern in patterns):
+            return [one for name in patterns for one in await self.kubernetes.resources(kind, name)]
+        listed = await self.kubernetes.resources(kind)
+        return [
+            one for one in listed
+            if not patterns or any(fnmatchcase(one["metadata"]["namespace"], each) for each in patterns)
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Auditor:
     """Lists what there is and compares, again and again."""
 
-    kubernetes: Kubernetes
+    places: Places
+    kinds: Sequence[Kind]
     canary: Canary
-    namespaces: Sequence[str]
     every_s: float
     wake: Callable[[str], None]
 
     async def step(self) -> float:
         """Compare once (a step of `tasks.running`); answer the pause."""
-        for uid in self.canary.compare(await self._listed()):
+        listed = [one for kind in self.kinds for one in await self.places.resources(kind)]
+        for uid in self.canary.compare(Seen.parse(one["metadata"]) for one in listed):
             self.wake(uid)
         return self.every_s
-
-    async def _listed(self) -> Collection[Seen]:
-        patterns = self.namespaces
-        if patterns and not any(set(pattern) & set("*?[!,") for pattern in patterns):
-            return [one for name in patterns for one in await self.kubernetes.tournaments(name)]
-        listed = await self.kubernetes.tournaments()
-        return [one for one in listed if not patterns or any(fnmatchcase(one.namespace, each) for each in patterns)]

@@ -193,7 +193,9 @@ def test_the_columns_and_phases_are_those_of_the_definition() -> None:
 
 
 def test_the_annotations_are_those_that_the_operator_reads() -> None:
-    source = (ROOT / "operator/src/palio_operator/models.py").read_text()
+    source = "\n".join(
+        (ROOT / f"operator/src/palio_operator/{name}.py").read_text() for name in ("models", "resources")
+    )
     read = {
         f"palio.gg/{name}"
         for name in re.findall(r'^(?:ADOPT|RETRY|PAUSE) = f"\{GROUP\}/([\w-]+)"', source, re.MULTILINE)

@@ -33,6 +33,7 @@ from palio_operator.models import (
     Resource,
     TournamentSpec,
 )
+from palio_operator.telling import stamped
 
 NOON = datetime(2026, 3, 6, 12, tzinfo=UTC)
 UID = "0190a000-0000-7000-8000-000000000001"
@@ -191,7 +192,7 @@ class Simulation:
     def report(self) -> None:
         world = self.world()
         told = conditions.describe(world)
-        self.status = conditions.stamped(told, self.status, world.now)
+        self.status = stamped(told, self.status, world.now)
         self.phases.append(Phase(self.status["phase"]))
         self.check_truth(world)
 

@@ -26,7 +26,6 @@ from palio_operator.domain import (
 from palio_operator.jobs import PayoutRun
 from palio_operator.models import (
     DesiredState,
-    InvalidSpec,
     JobState,
     Meta,
     Payout,
@@ -37,6 +36,7 @@ from palio_operator.models import (
     Resource,
     TournamentSpec,
 )
+from palio_operator.resources import InvalidSpec
 from unit.operator.simulated import CLOCKWORK, NOON, UID, Simulation, a_record, a_spec, seconds
 
 RANKS = list(Phase)
