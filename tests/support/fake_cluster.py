@@ -20,13 +20,13 @@ Key = tuple[str, str, str]
 Fault = Callable[[web.Request], int | None]
 
 _KINDS = {
-    "tournaments": "Tournament", "jobs": "Job", "events": "Event", "namespaces": "Namespace",
-    "customresourcedefinitions": "CustomResourceDefinition",
+    "tournaments": "Tournament", "loadtests": "LoadTest", "jobs": "Job", "pods": "Pod", "events": "Event",
+    "namespaces": "Namespace", "customresourcedefinitions": "CustomResourceDefinition",
 }  # fmt: skip
 _GROUPS = {
-    "palio.gg": ("v1alpha1", "tournaments", "Tournament"),
-    "batch": ("v1", "jobs", "Job"),
-    "apiextensions.k8s.io": ("v1", "customresourcedefinitions", "CustomResourceDefinition"),
+    "palio.gg": ("v1alpha1", ("tournaments", "loadtests")),
+    "batch": ("v1", ("jobs",)),
+    "apiextensions.k8s.io": ("v1", ("customresourcedefinitions",)),
 }
 
 
@@ -52,7 +52,8 @@ class FakeCluster:
             "namespace": namespace, "uid": str(uuid4()), "generation": 1,
             "creationTimestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }  # fmt: skip
-        version = "batch/v1" if plural == "jobs" else "palio.gg/v1alpha1" if plural == "tournaments" else "v1"
+        of_ours = plural in _GROUPS["palio.gg"][1]
+        version = "batch/v1" if plural == "jobs" else "palio.gg/v1alpha1" if of_ours else "v1"
         made |= {"kind": _KINDS[plural], "apiVersion": version}
         self.objects[plural, namespace, made["metadata"]["name"]] = made
         self.tell("ADDED", plural, made)
@@ -215,14 +216,16 @@ def _discovery(parts: list[str]) -> web.Response:
     if parts == ["apis"]:
         groups = [
             {"name": name, "versions": [{"version": version}], "preferredVersion": {"version": version}}
-            for name, (version, _, _) in _GROUPS.items()
+            for name, (version, _) in _GROUPS.items()
         ]
         return web.json_response({"groups": groups})
     if parts[0] == "api":
         return web.json_response({"resources": [_told("namespaces", "Namespace"), _told("events", "Event")]})
-    _, plural, kind = _GROUPS[parts[1]]
-    of_status = _told(plural, kind) | {"name": f"{plural}/status", "singularName": "", "verbs": ["patch"]}
-    return web.json_response({"resources": [_told(plural, kind), of_status]})
+    resources = []
+    for plural in _GROUPS[parts[1]][1]:
+        told = _told(plural, _KINDS[plural])
+        resources += [told, told | {"name": f"{plural}/status", "singularName": "", "verbs": ["patch"]}]
+    return web.json_response({"resources": resources})
 
 
 def _told(plural: str, kind: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import kopf
@@ -46,14 +46,13 @@ async def operating(
 
 
 @dataclass
-class Stage:
-    """One namespace of one API server, and the tournament service's database as its owner sees it."""
+class ResourceStage:
+    """The resources of one kind in one namespace of an API server."""
 
     api: client.ApiClient
     namespace: str
-    owner: Any
-    settler: Settler
-    made: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list, kw_only=True)
+    plural: ClassVar[str]
 
     @property
     def resources(self) -> client.CustomObjectsApi:
@@ -63,26 +62,15 @@ class Stage:
     def jobs(self) -> client.BatchV1Api:
         return client.BatchV1Api(self.api)
 
-    async def apply(self, name: str, *, lasts_s: float = 3600, in_s: float = -1, **spec: Any) -> str:
-        """Make a tournament; its uid."""
-        start = datetime.now(UTC) + timedelta(seconds=in_s)
-        body: dict[str, Any] = {
-            "apiVersion": "palio.gg/v1alpha1", "kind": "Tournament", "metadata": {"name": name},
-            "spec": {
-                "game": "space-race", "startTime": stamp(start), "endTime": stamp(start + timedelta(seconds=lasts_s)),
-                "prizePool": 100, "settlementDelaySeconds": 0,
-            } | spec,
-        }  # fmt: skip
-        annotations = body["spec"].pop("annotations", None)
-        if annotations:
-            body["metadata"]["annotations"] = annotations
-        created: Any = await self.resources.create_namespaced_custom_object(*_AT, self.namespace, "tournaments", body)
-        self.made.append(name)
+    async def create(self, body: dict[str, Any]) -> str:
+        """Make a resource; its uid."""
+        created: Any = await self.resources.create_namespaced_custom_object(*_AT, self.namespace, self.plural, body)
+        self.made.append(body["metadata"]["name"])
         return str(created["metadata"]["uid"])
 
     async def read(self, name: str) -> dict[str, Any] | None:
         try:
-            found: Any = await self.resources.get_namespaced_custom_object(*_AT, self.namespace, "tournaments", name)
+            found: Any = await self.resources.get_namespaced_custom_object(*_AT, self.namespace, self.plural, name)
         except ApiException as error:
             if error.status != 404:
                 raise
@@ -91,11 +79,11 @@ class Stage:
 
     async def patch(self, name: str, body: dict[str, Any]) -> None:
         await self.resources.patch_namespaced_custom_object(
-            *_AT, self.namespace, "tournaments", name, body, _content_type=_MERGE
+            *_AT, self.namespace, self.plural, name, body, _content_type=_MERGE
         )
 
     async def delete(self, name: str) -> None:
-        await self.resources.delete_namespaced_custom_object(*_AT, self.namespace, "tournaments", name)
+        await self.resources.delete_namespaced_custom_object(*_AT, self.namespace, self.plural, name)
 
     async def told(self, name: str) -> dict[str, str]:
         """Conditions as `status/reason`, and the phase."""
@@ -123,6 +111,47 @@ class Stage:
 
         await eventually(is_gone, within_s=within_s)
 
+    async def job(self, name: str) -> dict[str, Any] | None:
+        try:
+            found = await self.jobs.read_namespaced_job(name, self.namespace)
+        except ApiException as error:
+            if error.status != 404:
+                raise
+            return None
+        return dict(self.api.sanitize_for_serialization(found))  # type: ignore[no-untyped-call]  # its own lack
+
+    async def events(self, name: str) -> list[str]:
+        """Reasons of the events on a resource, in the order in which they were posted."""
+        listed = await client.CoreV1Api(self.api).list_namespaced_event(self.namespace)
+        about = [one for one in listed.items if one.involved_object.name == name]
+        return [
+            str(one.reason) for one in sorted(about, key=lambda one: json.dumps(str(one.metadata.creation_timestamp)))
+        ]
+
+
+@dataclass
+class Stage(ResourceStage):
+    """Tournaments, and the tournament service's database as its owner sees it."""
+
+    owner: Any
+    settler: Settler
+    plural: ClassVar[str] = "tournaments"
+
+    async def apply(self, name: str, *, lasts_s: float = 3600, in_s: float = -1, **spec: Any) -> str:
+        """Make a tournament; its uid."""
+        start = datetime.now(UTC) + timedelta(seconds=in_s)
+        body: dict[str, Any] = {
+            "apiVersion": "palio.gg/v1alpha1", "kind": "Tournament", "metadata": {"name": name},
+            "spec": {
+                "game": "space-race", "startTime": stamp(start), "endTime": stamp(start + timedelta(seconds=lasts_s)),
+                "prizePool": 100, "settlementDelaySeconds": 0,
+            } | spec,
+        }  # fmt: skip
+        annotations = body["spec"].pop("annotations", None)
+        if annotations:
+            body["metadata"]["annotations"] = annotations
+        return await self.create(body)
+
     async def play(self, tournament_id: str, players: int = 3) -> None:
         """Have so many players joined and scored, as the services would have written it."""
         for place in range(1, players + 1):
@@ -134,15 +163,6 @@ class Stage:
                 "INSERT INTO score.standings (board, user_id, score, total, reached_at, version, submissions) "
                 "VALUES ('tournament:' || $1::text, $2, $3, $3, now(), 1, 1)", tournament_id, user_id, 100 - place,
             )  # fmt: skip
-
-    async def job(self, name: str) -> dict[str, Any] | None:
-        try:
-            found = await self.jobs.read_namespaced_job(name, self.namespace)
-        except ApiException as error:
-            if error.status != 404:
-                raise
-            return None
-        return dict(self.api.sanitize_for_serialization(found))  # type: ignore[no-untyped-call]  # its own lack
 
     async def job_of(self, tournament_id: str, name: str, *, attempt: int = 0) -> dict[str, Any]:
         """The tournament's Job, as soon as it is there."""
@@ -190,14 +210,6 @@ class Stage:
     async def state(self, tournament_id: str) -> str | None:
         row = await self.owner.fetchrow("SELECT state FROM tournament.tournaments WHERE id = $1", UUID(tournament_id))
         return row["state"] if row else None
-
-    async def events(self, name: str) -> list[str]:
-        """Reasons of the events on a resource, in the order in which they were posted."""
-        listed = await client.CoreV1Api(self.api).list_namespaced_event(self.namespace)
-        about = [one for one in listed.items if one.involved_object.name == name]
-        return [
-            str(one.reason) for one in sorted(about, key=lambda one: json.dumps(str(one.metadata.creation_timestamp)))
-        ]
 
 
 def stamp(moment: datetime) -> str:

@@ -12,10 +12,12 @@ from palio_kit import http
 from palio_kit.http import Identity, Peer
 from palio_kit.tasks import running
 from palio_operator import handlers, kube
+from palio_operator.loadtests.reconcile import Reconciler as LoadTests
+from palio_operator.loadtests.runs import Runs
 from palio_operator.loops import Loops
 from palio_operator.reconcile import Reconciler
 from palio_operator.records import Records
-from palio_operator.resources import TOURNAMENT
+from palio_operator.resources import LOADTEST, TOURNAMENT
 from palio_operator.settings import Settings
 from palio_operator.watching import Auditor, Canary, Places
 
@@ -41,6 +43,8 @@ async def run(
         service = await stack.enter_async_context(_services(settings))
         places = Places(kubernetes, settings.namespaces)
         every = [_tournaments(settings, kubernetes, Records(service("tournament", settings.tournament_url)))]
+        if settings.loadtests:
+            every.append(_loadtests(settings, places, Runs(service("generator", settings.generator_url))))
         canary = Canary(settings.stalled_after_s)
         auditor = Auditor(places, [one.kind for one in every], canary, settings.audit_s, _ringing(every))
         await stack.enter_async_context(running("audit", auditor.step))
@@ -59,6 +63,11 @@ async def run(
 def _tournaments(settings: Settings, kubernetes: kube.Kubernetes, records: Records) -> Loops:
     reconciler = Reconciler(kubernetes, records, settings.clockwork(), settings.payout_run())
     return Loops(TOURNAMENT, reconciler.reconcile, settings.resync_s)
+
+
+def _loadtests(settings: Settings, places: Places, runs: Runs) -> Loops:
+    reconciler = LoadTests(places.kubernetes, runs, places, settings.terms(), settings.runner_pods())
+    return Loops(LOADTEST, reconciler.reconcile, settings.resync_s)
 
 
 def _ringing(every: Sequence[Loops]) -> Callable[[str], None]:

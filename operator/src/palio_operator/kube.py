@@ -151,6 +151,30 @@ class Kubernetes:
         )
         return made is not None
 
+    async def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete a Job and, before it, its pods; one that is gone or another of that name is left alone.
+
+        Raises:
+            KubernetesAway: it is not known whether that was done.
+        """
+        options = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid}}
+        await self._call(
+            "delete_job",
+            self._batch.delete_namespaced_job(name, namespace, body=cast("client.V1DeleteOptions", options)),
+            also_missing=_CONFLICT,
+        )
+
+    async def pods(self, namespace: str, labelled: str) -> list[dict[str, Any]]:
+        """Pods that a label selector chooses, as JSON; the first 500.
+
+        Raises:
+            KubernetesAway: they are not known.
+        """
+        found = await self._read(
+            "list_pods", lambda: self._core.list_namespaced_pod(namespace, label_selector=labelled, limit=_PAGE)
+        )
+        return [] if found is None else list(self._json(found)["items"])
+
     async def post(self, meta: ObjectMeta, notice: Notice) -> None:
         """Post an event on a resource. One that cannot be posted is logged: it must not hold up a payout."""
         now = datetime.now(UTC)

@@ -13,6 +13,12 @@ TRANSITION_LAG_SECONDS = Histogram(
 )  # fmt: skip
 DRIFT_CORRECTED = Counter("palio_drift_corrected_total", "Records that had been changed beside their resource")
 JOBS_CREATED = Counter("palio_payout_jobs_created_total", "Prize Jobs created")
+RUNNER_JOBS_CREATED = Counter("palio_runner_jobs_created_total", "Jobs of load tests' runners created")
+LOADTESTS_ENDED = Counter("palio_loadtests_ended_total", "Load tests by how they ended", ["phase", "verdict"])
+RUNNERS_READY_SECONDS = Histogram(
+    "palio_runners_ready_seconds", "From the creation of the runners' Job until load began",
+    buckets=(2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800),
+)  # fmt: skip
 RECORDS_ABANDONED = Counter(
     "palio_records_abandoned_total", "Resources deleted while their record could not be let go of"
 )
