@@ -120,8 +120,10 @@ def values(release: str, references: dict[str, str], bases: dict[str, str]) -> d
     if release == "palio-data":
         return setup | {store: {"image": bases[store]} for store in ("postgres", "redis") if store in bases}
     if release == "palio-operator":
-        operator = {"operator": {"image": references["operator"]}, "payout": {"image": references["tournament"]}}
-        return setup | operator
+        return setup | {
+            "operator": {"image": references["operator"]}, "payout": {"image": references["tournament"]},
+            "loadTest": {"image": references["generator"]},
+        }  # fmt: skip
     services = {name: {"image": one} for name, one in references.items() if name not in ("operator", "setup")}
     return setup | {
         "profile": "demo", "services": services, "nodePorts": {"enabled": True}, "tournaments": {"runBy": "operator"},

@@ -47,7 +47,7 @@ ACCEPTED = (
         "Deployment/palio-gateway", "Deployment/palio-score", "Deployment/palio-websocket",
     ), "topologySpreadConstraints do that; kube-score does not know them"),
     Accepted("networkpolicy-targets-pod", "The NetworkPolicys selector doesn't match any pods",
-        ("NetworkPolicy/palio-payout",), "the operator makes these pods"),
+        ("NetworkPolicy/palio-payout", "NetworkPolicy/palio-loadrunner"), "the operator makes these pods"),
     Accepted("pod-probes", "Container is missing a readinessProbe", ("Deployment/palio-operator",),
         "nobody calls the operator, so nobody would heed it"),
     Accepted("pod-probes-identical", "Container has the same readiness and liveness probe",

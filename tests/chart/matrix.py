@@ -36,7 +36,13 @@ MATRIX: list[tuple[str, str, Values]] = [
     }),
     ("palio-operator", "defaults", {}),
     ("palio-operator", "some namespaces", {"watch.namespaces": ["arena"], "cleanup.mode": "Delete"}),
-    ("palio-operator", "minimal", {"crds.enabled": False, "aggregateRoles": False, "networkPolicy.enabled": False}),
+    ("palio-operator", "load tests elsewhere", {
+        "loadTest.allowedHosts": ["play.example.org", "staging.example.org:8443"], "loadTest.maxConcurrent": 3,
+        "loadTest.egress": [{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}],
+    }),
+    ("palio-operator", "minimal", {
+        "crds.enabled": False, "aggregateRoles": False, "networkPolicy.enabled": False, "loadTest.enabled": False,
+    }),
 ]  # fmt: skip
 IDS = [f"{chart}: {title}" for chart, title, _ in MATRIX]
 CASES = [(chart, values) for chart, _, values in MATRIX]

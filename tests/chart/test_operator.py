@@ -12,9 +12,17 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are not worth a dependency
 
 from chart.rendering import NAMESPACE, ROOT, containers, environment, kinds, named, notes, objects
+from palio_operator.loadtests.fence import Fence
+from palio_operator.loadtests.jobs import RunnerPods, manifest
+from palio_operator.loadtests.models import LoadTestSpec, Meta
 from palio_operator.resources import FINALIZER
 from palio_operator.settings import Settings
 
+META = Meta("0190a000-0000-7000-8000-000000000002", NAMESPACE, "evening", 1)
+SPEC = LoadTestSpec.parse({"load": {"virtualUsers": 1, "durationSeconds": 5}})
+RUNNERS = RunnerPods(
+    NAMESPACE, "palio-generator:1", "Never", "palio-loadrunner", "http://palio-generator:23458", 600, {}
+)
 SOME = {"watch.namespaces": ["arena"]}
 
 
@@ -57,8 +65,10 @@ def test_every_setting_that_is_told_exists() -> None:
     assert told.keys() <= {f"PALIO_{name.upper()}" for name in Settings.model_fields}
     assert told["PALIO_PAYOUT_NAMESPACE"] == NAMESPACE
     assert json.loads(told["PALIO_NAMESPACES"]) == []
-    (token,) = pod["spec"]["volumes"][0]["projected"]["sources"]
-    assert token["serviceAccountToken"]["audience"] == "palio-tournament"
+    tokens = [one["serviceAccountToken"] for one in pod["spec"]["volumes"][0]["projected"]["sources"]]
+    assert {one["path"]: one["audience"] for one in tokens} == {
+        "tournament": "palio-tournament", "generator": "palio-generator",
+    }  # fmt: skip
 
 
 def test_prize_jobs_find_the_secret_that_the_services_chart_makes() -> None:
@@ -120,12 +130,56 @@ def test_what_the_notes_apply_is_a_tournament_of_a_minute_whatever_date_is_insta
     assert abs((datetime.fromisoformat(spec["startTime"]) - datetime.now(UTC)).total_seconds()) < 60
 
 
-def test_nobody_touches_secrets_and_jobs_are_only_created() -> None:
+def test_nobody_touches_secrets_and_no_job_is_changed() -> None:
     for role in kinds(objects("palio-operator"), "Role", "ClusterRole"):
         for rule in role["rules"]:
             assert "secrets" not in rule["resources"]
             if "jobs" in rule["resources"]:
-                assert set(rule["verbs"]) <= {"get", "list", "watch", "create"}
+                deletes = {"delete"} if role["metadata"]["name"] == "palio-operator-loadtests" else set()
+                assert set(rule["verbs"]) <= {"get", "list", "watch", "create"} | deletes
+
+
+def test_the_operator_reads_its_settings_for_load_tests_as_the_chart_tells_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = {"loadTest.allowedHosts": ["play.example.org"], "loadTest.maxConcurrent": 2}
+    pod = named(objects("palio-operator", values), "Deployment", "palio-operator")["spec"]["template"]
+    for name, value in environment(containers(pod)[0]).items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.terms().concurrent_max == 2
+    assert settings.terms().fence == Fence(
+        "http://palio-gateway:23455", "ws://palio-websocket:23456/ws/main", NAMESPACE, ("play.example.org",)
+    )
+    runners = settings.runner_pods()
+    named(objects("palio-operator"), "ServiceAccount", runners.service_account)
+    assert runners.generator_url == "http://palio-generator:23458"
+    assert runners.resources["limits"] == {"memory": "1Gi"}
+
+
+def test_runners_reach_what_they_load_and_the_generator_and_it_lets_them_in() -> None:
+    spec = named(objects("palio-operator"), "NetworkPolicy", "palio-loadrunner")["spec"]
+    labels = manifest(META, SPEC, RUNNERS)["spec"]["template"]["metadata"]["labels"]
+    assert spec["podSelector"]["matchLabels"].items() <= labels.items()
+    assert "ingress" not in spec
+    reached = [one["podSelector"]["matchLabels"] for rule in spec["egress"] for one in rule.get("to", [])]
+    services = objects("palio", {"profile": "demo"})
+    pods = [one["spec"]["template"]["metadata"]["labels"] for one in kinds(services, "Deployment")]
+    found = {pod["app.kubernetes.io/component"] for pod in pods for one in reached if one.items() <= pod.items()}
+    assert found == {"gateway", "websocket", "generator"}
+    (ingress, _) = named(services, "NetworkPolicy", "palio-generator")["spec"]["ingress"]
+    admitted = [one["podSelector"]["matchLabels"] for one in ingress["from"]]
+    assert any(one.items() <= labels.items() for one in admitted)
+    operator = named(objects("palio-operator"), "Deployment", "palio-operator")["spec"]["template"]["metadata"]
+    assert any(one.items() <= operator["labels"].items() for one in admitted)
+
+
+def test_without_load_tests_there_are_no_rights_and_no_account_for_them() -> None:
+    found = objects("palio-operator", {"loadTest.enabled": False, "aggregateRoles": False})
+    names = [one["metadata"]["name"] for one in found if one["kind"] not in ("CustomResourceDefinition", "ConfigMap")]
+    assert not [name for name in names if "load" in name]
+    mine = [role for role in kinds(found, "Role", "ClusterRole") if "cleanup" not in role["metadata"]["name"]]
+    assert not [rule for role in mine for rule in role["rules"] if "load" in str(rule)]
 
 
 @pytest.mark.parametrize(("mode", "command", "deletes"), [("Release", "release", False), ("Delete", "delete", True)])

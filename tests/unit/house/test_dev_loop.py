@@ -164,7 +164,7 @@ def test_every_image_of_ours_that_a_chart_runs_is_one_that_was_built(loop: Calla
     assert given.keys() == taken
     assert set(given.values()) <= loop().images.keys()
     assert {key: image for key, image in given.items() if key.removesuffix(".image").split(".")[-1] != image[6:]} == (
-        {"payout.image": "palio-tournament"} if chart == "palio-operator" else {}
+        {"payout.image": "palio-tournament", "loadTest.image": "palio-generator"} if chart == "palio-operator" else {}
     )
 
 
