@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 GUIDES = {name: (ROOT / "docs" / name).read_text() for name in ("install.md", "resources.md", "gitops.md")}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SETS = re.compile(r"--set(?:-string|-json)?[ =]['\"]?([a-zA-Z.]+)=")
+WAITING_REASON = re.compile(r'(?:Error|BackOff|Pull|Name|NeverPull)": "(\w+)"')
 CONDITION = re.compile(r'Condition\("(\w+)", (TRUE|FALSE|UNKNOWN), "(\w+)"')
 
 
@@ -69,23 +70,40 @@ def misfits(value: Any, rule: Mapping[str, Any], path: str) -> Iterator[str]:
             yield from misfits(inner, rule["items"], f"{path}[]")
 
 
+SHORT = {"Tournament": "trn", "LoadTest": "ldt"}
+KINDS = pytest.mark.parametrize("kind", SHORT)
+OPERATOR = ROOT / "operator/src/palio_operator"
+SOURCES = {
+    "Tournament": [OPERATOR / name for name in ("conditions.py", "records.py", "domain.py")],
+    "LoadTest": sorted((OPERATOR / "loadtests").glob("*.py")),
+}
+
+
 @cache
-def definition() -> dict[str, Any]:
-    (version,) = yaml.safe_load((ROOT / "crds/tournament.yaml").read_text())["spec"]["versions"]
+def definition(kind: str = "Tournament") -> dict[str, Any]:
+    (version,) = yaml.safe_load((ROOT / f"crds/{kind.lower()}.yaml").read_text())["spec"]["versions"]
     found: dict[str, Any] = version
     return found
 
 
 @cache
-def told_conditions() -> set[tuple[str, str, str]]:
-    """Type, status and reason of each condition that the operator's code names outright."""
-    source = (ROOT / "operator/src/palio_operator/conditions.py").read_text()
-    return {(kind, status.capitalize(), reason) for kind, status, reason in CONDITION.findall(source)}
+def page(kind: str) -> str:
+    """What is said of one kind of resource."""
+    tournament, title, loadtest = GUIDES["resources.md"].partition("\n# LoadTest\n")
+    assert title
+    return tournament if kind == "Tournament" else loadtest
 
 
 @cache
-def documented_conditions() -> set[tuple[str, str, str]]:
-    rows = re.findall(r"^\| `([A-Z]\w+)` \|([^|]*)\|([^|]*)\|([^|]*)\|$", GUIDES["resources.md"], re.MULTILINE)
+def told_conditions(kind: str = "Tournament") -> set[tuple[str, str, str]]:
+    """Type, status and reason of each condition that the operator's code names outright."""
+    source = next(file for file in SOURCES[kind] if file.name == "conditions.py").read_text()
+    return {(type_, status.capitalize(), reason) for type_, status, reason in CONDITION.findall(source)}
+
+
+@cache
+def documented_conditions(kind: str = "Tournament") -> set[tuple[str, str, str]]:
+    rows = re.findall(r"^\| `([A-Z]\w+)` \|([^|]*)\|([^|]*)\|([^|]*)\|$", page(kind), re.MULTILINE)
     return {
         (kind, status, reason)
         for kind, *cells in rows
@@ -138,18 +156,20 @@ def test_the_values_of_a_flux_release_are_values_of_its_chart() -> None:
         assert [key for key in keys(release["spec"]["values"]) if not knows(name, key)] == []
 
 
-def test_every_tournament_that_is_shown_is_one_that_the_definition_allows() -> None:
+@KINDS
+def test_every_resource_that_is_shown_is_one_that_the_definition_allows(kind: str) -> None:
     shown = [document for _, body in blocks("yaml") for document in yaml.safe_load_all(body)]
     shown += [yaml.safe_load(file.read_text()) for file in ROOT.glob("docs/examples/*.yaml")]
-    tournaments = [one for one in shown if one["kind"] == "Tournament"]
-    assert len(tournaments) >= 2
-    for tournament in tournaments:
-        assert list(misfits(tournament, definition()["schema"]["openAPIV3Schema"], "Tournament")) == []
+    resources = [one for one in shown if one["kind"] == kind]
+    assert len(resources) >= 2
+    for resource in resources:
+        assert list(misfits(resource, definition(kind)["schema"]["openAPIV3Schema"], kind)) == []
 
 
-def test_every_field_of_a_tournament_is_told_and_no_other() -> None:
-    spec = definition()["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    section = GUIDES["resources.md"].partition("## Spec")[2].partition("\n| annotation")[0]
+@KINDS
+def test_every_field_of_a_spec_is_told_and_no_other(kind: str) -> None:
+    spec = definition(kind)["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    section = re.split(r"^## Spec.*$", page(kind), flags=re.MULTILINE)[1].partition("\n\n")[0]
     cells = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
     told = {name.removesuffix("[]") for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
     fields = {
@@ -160,9 +180,10 @@ def test_every_field_of_a_tournament_is_told_and_no_other() -> None:
     assert told == fields
 
 
-def test_every_default_of_a_tournament_is_told_as_it_is() -> None:
-    spec = definition()["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    told = dict(re.findall(r"^\| `([\w.]+)` \| `?([\w/]+)`? \|", GUIDES["resources.md"], re.MULTILINE))
+@KINDS
+def test_every_default_of_a_spec_is_told_as_it_is(kind: str) -> None:
+    spec = definition(kind)["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    told = dict(re.findall(r"^\| `([\w.]+)` \| `?([\w/]+)`? \|", page(kind), re.MULTILINE))
     for name, default in told.items():
         rule: dict[str, Any] = {"properties": spec}
         for part in name.split("."):
@@ -170,25 +191,36 @@ def test_every_default_of_a_tournament_is_told_as_it_is() -> None:
         assert "default" not in rule or str(rule["default"]) == default, name
 
 
-def test_every_condition_that_the_operator_tells_is_explained() -> None:
-    assert told_conditions() - documented_conditions() == set()
+@KINDS
+def test_every_condition_that_the_operator_tells_is_explained(kind: str) -> None:
+    assert told_conditions(kind)
+    assert told_conditions(kind) - documented_conditions(kind) == set()
 
 
-def test_no_condition_is_explained_that_the_operator_does_not_tell() -> None:
-    source = (ROOT / "operator/src/palio_operator/conditions.py").read_text()
-    refusals = source + (ROOT / "operator/src/palio_operator/records.py").read_text()
-    unknown = {reason for _, _, reason in documented_conditions() - told_conditions() if f'"{reason}"' not in refusals}
-    assert unknown == set()
+@KINDS
+def test_no_condition_is_explained_that_the_operator_does_not_tell(kind: str) -> None:
+    source = "".join(file.read_text() for file in SOURCES[kind])
+    others = documented_conditions(kind) - told_conditions(kind)
+    assert {reason for _, _, reason in others if f'"{reason}"' not in source} == set()
 
 
-def test_the_columns_and_phases_are_those_of_the_definition() -> None:
-    page = GUIDES["resources.md"]
-    columns = definition()["additionalPrinterColumns"]
+def test_every_way_in_which_a_load_test_ends_is_explained_and_no_other() -> None:
+    table = page("LoadTest").partition("| why it ended | what happened |")[2].partition("\n\n")[0]
+    told = {reason for cell in re.findall(r"^\| ([A-Z][^|]*) \|", table, re.MULTILINE)
+            for reason in re.findall(r"\b[A-Z]\w+\b", cell)}  # fmt: skip
+    source = "".join(file.read_text() for file in SOURCES["LoadTest"])
+    named = set(re.findall(r'(?:Trouble|Refusal|Ending)\(\s*"(\w+)"', source)) | set(WAITING_REASON.findall(source))
+    assert told == named - {"Passed", "ThresholdsMissed", "Inconclusive", "Stopped"}
+
+
+@KINDS
+def test_the_columns_and_phases_are_those_of_the_definition(kind: str) -> None:
+    columns = definition(kind)["additionalPrinterColumns"]
     plain = ", ".join(one["name"] for one in columns if not one.get("priority"))
     wide = ", ".join(one["name"] for one in columns if one.get("priority"))
-    assert f"Columns of `kubectl get trn`: {plain}; with `-o wide` also {wide}." in page
-    status = definition()["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
-    table = page.partition("| phase | means |")[2].partition("\n\n")[0]
+    assert f"Columns of `kubectl get {SHORT[kind]}`: {plain}; with `-o wide` also {wide}." in page(kind)
+    status = definition(kind)["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+    table = page(kind).partition("| phase | means |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| ([A-Z]\w+) \|", table, re.MULTILINE)) == set(status["phase"]["enum"])
 
 
@@ -205,8 +237,11 @@ def test_the_annotations_are_those_that_the_operator_reads() -> None:
 
 def test_kubectl_waits_for_conditions_and_selects_by_fields_that_there_are() -> None:
     text = "\n".join(GUIDES.values())
-    assert set(re.findall(r"--for=condition=(\w+) trn/", text)) <= {kind for kind, _, _ in told_conditions()}
-    selectable = {one["jsonPath"].removeprefix(".") for one in definition()["selectableFields"]}
+    for kind, short in SHORT.items():
+        awaited = set(re.findall(rf"--for=condition=(\w+)(?:=\w+)? {short}/", text))
+        assert awaited
+        assert awaited <= {type_ for type_, _, _ in told_conditions(kind)}
+    selectable = {one["jsonPath"].removeprefix(".") for kind in SHORT for one in definition(kind)["selectableFields"]}
     assert set(re.findall(r"--field-selector ([\w.]+)=", text)) <= selectable
 
 
