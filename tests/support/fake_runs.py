@@ -81,6 +81,8 @@ class FakeRuns:
             return self._put(run_id, body)
         if run_id not in self.told:
             return web.json_response({"code": "run_not_found"}, status=404)
+        if verb == "stop" and self.told[run_id]["phase"] in _OVER:
+            return web.json_response({"code": "run_over"}, status=409)
         if verb == "stop":
             self.asked_to_stop.add(run_id)
         elif verb == "finish":

@@ -322,6 +322,17 @@ def test_pods_that_run_but_are_not_ready_in_time_fail_it_too() -> None:
     assert world.said("Succeeded") == ("False", "StartupDeadlineExceeded")
 
 
+def test_a_runner_that_says_it_failed_before_the_start_is_told_as_that() -> None:
+    world = LoadTestWorld()
+    world.reconcile()
+    world.run = replace(a_run(), ready=1, failed=1)
+    world.end_run(stopped=False, doubts=("runner 1: target_refused: not there",))
+    world.reconcile()
+    assert world.said("Succeeded") == ("False", "RunnerFailed")
+    message = world.status["conditions"][-1]["message"]
+    assert message == "1 of 3 runners failed before the start (runner 1: target_refused: not there)"
+
+
 def test_a_lost_runner_makes_it_inconclusive_and_is_named() -> None:
     world = LoadTestWorld()
     world.reconcile()

@@ -195,7 +195,7 @@ def refusal(world: World) -> Refusal | None:
         return None
     if world.refusal is not None:
         return world.refusal
-    if world.resource.had_runners or (world.resource.is_admitted and not world.store_answers):
+    if world.resource.is_admitted and (world.resource.had_runners or not world.store_answers):
         return None
     where = target(spec.url, world.terms.fence)
     return where if isinstance(where, Refusal) else None
@@ -255,9 +255,9 @@ def interruption(world: World, spec: LoadTestSpec, run: Run) -> Trouble | None:
 def _late(world: World, spec: LoadTestSpec, run: Run, job: RunnerJob) -> Trouble | None:
     """The Job is as it should be, but its runners may not have become ready in time."""
     late = world.now - job.created_at > timedelta(seconds=spec.startup_deadline_s)
-    if run.start_at is None and (late or run.is_over):
-        return first(world.troubles) or _not_ready(run, spec)
-    return None
+    if run.start_at is not None or not (late or run.is_over):
+        return None
+    return first(world.troubles) or _not_ready(run, spec)
 
 
 def _conflict(world: World) -> Trouble:
@@ -290,6 +290,8 @@ def _failed(world: World, job: RunnerJob, run: Run) -> Trouble:
 
 
 def _not_ready(run: Run, spec: LoadTestSpec) -> Trouble:
+    if run.failed:
+        return Trouble("RunnerFailed", f"{run.failed} of {run.wanted} runners failed before the start")
     waited = f"within {spec.startup_deadline_s} s"
     return Trouble("StartupDeadlineExceeded", f"{run.ready} of {run.wanted} runners were ready {waited}")
 

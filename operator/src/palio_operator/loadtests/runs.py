@@ -5,7 +5,7 @@ from typing import Any
 from palio_kit.http import Peer
 from palio_operator.loadtests.fence import Target
 from palio_operator.loadtests.models import LoadTestSpec, Meta, Refusal, Run
-from palio_operator.stores import Store, StoreAway, document_of, json_of
+from palio_operator.stores import ERRORS, Store, StoreAway, document_of, json_of
 
 _NOT_FOUND, _CONFLICT = 404, 409
 _REFUSALS = (400, 422)
@@ -48,7 +48,7 @@ class Runs:
             document_of(reply)
 
     async def stop(self, run_id: str) -> None:
-        """Ask the runners to end early.
+        """Ask the runners to end early; a run that has ended meanwhile needs no asking.
 
         Raises:
             StoreAway: it is not known whether that was done.
@@ -65,7 +65,7 @@ class Runs:
 
     async def _tell(self, path: str, body: dict[str, Any] | None) -> None:
         reply = await self._store.send("POST", path, body)
-        if reply.status >= _REFUSALS[0]:
+        if reply.status >= ERRORS and reply.status not in (_NOT_FOUND, _CONFLICT):
             raise StoreAway(f"{path} was answered by {reply.status}: {reply.body[:200]!r}")
 
 
