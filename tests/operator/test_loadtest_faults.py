@@ -168,6 +168,19 @@ async def test_a_run_that_the_generator_refuses_says_why(stage: LoadStage, opera
         await stage.wait_for("refused", phase="Failed", Succeeded="False/RunRefused", Ready="False/RunRefused")
 
 
+async def test_a_job_that_may_not_be_made_is_told(stage: LoadStage, operate: Operate, fake: FakeCluster) -> None:
+    fake.fault = lambda request: 403 if request.method == "POST" and request.path.endswith("/jobs") else None
+    async with operate():
+        uid = await stage.apply("denied")
+        await stage.wait_for("denied", phase="Provisioning", RunnersReady="False/NotCreated")
+        (message,) = [
+            one["message"] for one in (await stage.status("denied"))["conditions"] if one["type"] == "RunnersReady"
+        ]
+        assert message.startswith("create_job: 403")
+        fake.fault = lambda _: None
+        await finish(stage, "denied", uid)
+
+
 async def test_a_lost_runner_is_named_by_what_its_pod_says(
     stage: LoadStage, operate: Operate, fake: FakeCluster, runs: FakeRuns
 ) -> None:

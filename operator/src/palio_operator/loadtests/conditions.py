@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import ceil
 from typing import Any
 
-from palio_operator.loadtests.domain import Ending, World, ending, first, has_place, interruption
+from palio_operator.loadtests.domain import TROUBLES, Ending, World, ending, first, has_place, interruption
 from palio_operator.loadtests.models import LoadTestSpec, Phase, Results, Run
 from palio_operator.resources import FALSE, TRUE, UNKNOWN, Condition, rfc3339
 from palio_operator.telling import Worth, shown
@@ -146,7 +146,7 @@ def _runners_ready(world: World, end: Ending | None) -> Condition:
     if trouble is not None:
         return Condition("RunnersReady", FALSE, trouble.reason, trouble.message)
     if run is None or world.own_job is None:
-        return Condition("RunnersReady", FALSE, "NotCreated", "there are no runners yet")
+        return Condition("RunnersReady", FALSE, "NotCreated", world.hindrance or "there are no runners yet")
     return Condition("RunnersReady", FALSE, "Starting", f"{run.ready} of {run.wanted} are ready")
 
 
@@ -190,9 +190,6 @@ def _succeeded(world: World, end: Ending | None) -> Condition:
     return Condition("Succeeded", UNKNOWN, "Queued" if waiting else "InProgress", "it has not ended yet")
 
 
-_TROUBLES = (
-    "OOMKilled", "RunnerFailed", "Evicted", "CrashLoop", "ImagePullBackOff", "ContainerNotCreated", "Unschedulable",
-)  # fmt: skip
 _FAILURES = (
     "InvalidSpec", "TargetNotAllowed", "RunRefused", "RunLost", "RunnersDeleted", "RunnerLost", "NameConflict",
     "StartupDeadlineExceeded", "JobNotCreated", "Inconclusive", "ThresholdsMissed",
@@ -203,8 +200,8 @@ WORTH = Worth(
         ("Ready", "Deleting"): False, ("Ready", "StoreUnavailable"): True, ("Ready", "ReconciliationPaused"): False,
         ("Started", "Started"): False, ("Succeeded", "Passed"): False, ("Succeeded", "Stopped"): False,
     }
-    | {("RunnersReady", reason): True for reason in _TROUBLES}
-    | {("Succeeded", reason): True for reason in (*_FAILURES, *_TROUBLES)},
+    | {("RunnersReady", reason): True for reason in TROUBLES}
+    | {("Succeeded", reason): True for reason in (*_FAILURES, *TROUBLES)},
     {},
 )  # fmt: skip
 """Which of its conditions are worth an event."""

@@ -26,12 +26,15 @@ from palio_operator.resources import InvalidSpec
 _TOLD_S = 0.05
 """The pause between telling an end and tidying up after it."""
 
+_POLLS_A_TELLING = 5
+"""What is measured while load goes on is told so rarely: a status is not a stream."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What the operator was told about load tests; times in seconds.
 
-    `poll_s` is the pause while runners are prepared or run, `resync_s` while one waits, `drift_s` after its end;
+    `poll_s` is the pause while something is about to happen, `resync_s` while one waits, `drift_s` after its end;
     `stop_grace_s` is how long runners have to report after they were asked to stop.
     """
 
@@ -49,7 +52,8 @@ class World:
     """All that was read for one plan; the Job and its pods were read before the run.
 
     Without `store_answers`, `run` is unknown rather than missing. `ahead` is how many load tests come before this
-    one, None if it was not asked because this one has a place. `refusal` is the generator's.
+    one, None if it was not asked because this one has a place. `refusal` is the generator's, `hindrance` what the API
+    server said to a step.
     """
 
     now: datetime
@@ -61,6 +65,7 @@ class World:
     job: RunnerJob | None = None
     troubles: tuple[Trouble, ...] = ()
     refusal: Refusal | None = None
+    hindrance: str = ""
 
     @property
     def meta(self) -> Meta:
@@ -296,14 +301,15 @@ def _not_ready(run: Run, spec: LoadTestSpec) -> Trouble:
     return Trouble("StartupDeadlineExceeded", f"{run.ready} of {run.wanted} runners were ready {waited}")
 
 
-_GRAVITY = (
+TROUBLES = (
     "OOMKilled", "RunnerFailed", "Evicted", "CrashLoop", "ImagePullBackOff", "ContainerNotCreated", "Unschedulable",
 )  # fmt: skip
+"""Every reason of a pod's trouble, the gravest first."""
 
 
 def first(troubles: Iterable[Trouble]) -> Trouble | None:
     """The one to tell: what ended a pod before what keeps one from beginning; the same whatever their order."""
-    return min(troubles, key=lambda one: (_GRAVITY.index(one.reason), one.message), default=None)
+    return min(troubles, key=lambda one: (TROUBLES.index(one.reason), one.message), default=None)
 
 
 def _lost(world: World, run: Run) -> tuple[int, ...]:
@@ -378,7 +384,16 @@ def _pause_s(world: World) -> float:
         return _TOLD_S
     if not world.resource.is_admitted or not world.store_answers:
         return world.terms.resync_s
-    return world.terms.poll_s
+    return world.terms.poll_s * (_POLLS_A_TELLING if _goes_on(world) else 1)
+
+
+def _goes_on(world: World) -> bool:
+    """Whether load goes on and nothing will happen to it for a while."""
+    spec, run = world.resource.spec, world.run
+    if isinstance(spec, InvalidSpec) or spec.stopped or run is None or run.start_at is None:
+        return False
+    left = run.start_at + timedelta(seconds=spec.duration_s) - world.now
+    return left > timedelta(seconds=_POLLS_A_TELLING * world.terms.poll_s)
 
 
 def ahead_of(meta: Meta, others: Iterable[Resource]) -> int:

@@ -54,6 +54,7 @@ class _Turn:
     done: set[Action] = field(default_factory=set)
     refusal: Refusal | None = None
     away: bool = False
+    hindrance: str = ""
     ended: bool = False
 
 
@@ -83,7 +84,7 @@ class Reconciler:
         for _ in range(_STEPS_MAX):
             resource = await self._resource(namespace, name, uid)
             if resource is None:
-                return Outcome(0.0, released=True, frees=True)
+                return Outcome(0.0, released=True)
             outcome = await self._advance(await self._look(resource, turn), turn)
             if outcome is not None:
                 return outcome
@@ -96,7 +97,7 @@ class Reconciler:
 
     async def _look(self, resource: Resource, turn: _Turn) -> World:
         """Everything else. The Job comes before the run: one that ended has reported before, so it is seen to have."""
-        world = World(self.now(), resource, self.terms, refusal=turn.refusal)
+        world = World(self.now(), resource, self.terms, refusal=turn.refusal, hindrance=turn.hindrance)
         if not resource.is_admitted:
             return replace(world, ahead=await self._ahead(resource))
         world = await self._with_job(world)
@@ -164,6 +165,7 @@ class Reconciler:
             turn.away = True
         except KubernetesAway as error:  # among others: nothing can be created in a namespace that is being deleted
             log.warning("step_failed", error=str(error), **told)
+            turn.hindrance = f"{error}; it is tried again"
 
     async def _do(self, step: Step, world: World) -> None:
         meta, spec = world.meta, world.resource.spec
