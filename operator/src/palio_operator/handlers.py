@@ -50,13 +50,14 @@ def register(registry: kopf.OperatorRegistry, every: Sequence[Loops], canary: Ca
 
 
 def _register_work(registry: kopf.OperatorRegistry, loops: Loops) -> None:
+    """The ids become names of annotations; a nested function's own name would be none that the API server takes."""
     resources = (GROUP, VERSION, loops.kind.plural)
 
-    @kopf.daemon(*resources, registry=registry, cancellation_timeout=_CANCELLATION_S)
+    @kopf.daemon(*resources, registry=registry, id="live", cancellation_timeout=_CANCELLATION_S)
     async def live(*, uid: str, name: str, namespace: str | None, stopped: kopf.DaemonStopped, **_: Any) -> None:
         await loops.live(namespace or "", name, uid, ended=lambda: bool(stopped))
 
-    @kopf.on.delete(*resources, registry=registry, optional=False)
+    @kopf.on.delete(*resources, registry=registry, id="let-go", optional=False)
     async def let_go(*, uid: str, name: str, namespace: str | None, **_: Any) -> None:
         try:
             outcome = await loops.reconcile(namespace or "", name, uid)
