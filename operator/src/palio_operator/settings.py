@@ -52,7 +52,6 @@ class Settings(BaseSettings):
     loadtest_namespace: str = Field("", description="where runners run; beside their resource if empty")
     loadtest_image: str = Field("palio-generator:latest", description="image of the generator service")
     loadtest_image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
-    loadtest_pull_secrets: list[str] = Field([], description="secrets for that image (JSON list)")
     loadtest_service_account: str = Field("palio-loadrunner", description="the account that the generator knows")
     loadtest_token_s: int = Field(3600, ge=600, le=86_400, description="lifetime of a runner's token")
     loadtest_resources: dict[str, dict[str, str]] = Field(
@@ -95,5 +94,4 @@ class Settings(BaseSettings):
             namespace=self.loadtest_namespace, image=self.loadtest_image, pull_policy=self.loadtest_image_pull_policy,
             service_account=self.loadtest_service_account, generator_url=self.generator_url,
             token_s=self.loadtest_token_s, resources=self.loadtest_resources,
-            pull_secrets=tuple(self.loadtest_pull_secrets),
         )  # fmt: skip

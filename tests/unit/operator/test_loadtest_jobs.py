@@ -14,7 +14,7 @@ from unit.operator.loadtest_world import NOON, UID, a_spec
 META = Meta(UID, "games", "evening", 1, created_at=NOON)
 PODS = RunnerPods(
     "palio", "palio-generator:1", "Never", "palio-loadrunner", "http://palio-generator:23458", 3600,
-    {"requests": {"cpu": "200m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}, ("pull",),
+    {"requests": {"cpu": "200m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
 )  # fmt: skip
 
 

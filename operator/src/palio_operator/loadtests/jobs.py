@@ -30,7 +30,6 @@ class RunnerPods:
     generator_url: str
     token_s: int
     resources: Mapping[str, Any]
-    pull_secrets: tuple[str, ...] = ()
 
 
 def namespace_of(meta: Meta, pods: RunnerPods) -> str:
@@ -79,7 +78,6 @@ def _pod(meta: Meta, pods: RunnerPods) -> dict[str, Any]:
         "enableServiceLinks": False,
         # Longer than a runner needs to end early and report what it measured.
         "terminationGracePeriodSeconds": 30,
-        "imagePullSecrets": [{"name": name} for name in pods.pull_secrets],
         "securityContext": {
             "runAsNonRoot": True, "runAsUser": _UID, "runAsGroup": _UID, "fsGroup": _UID,
             "seccompProfile": {"type": "RuntimeDefault"},
