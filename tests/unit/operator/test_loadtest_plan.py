@@ -348,6 +348,21 @@ def test_a_lost_runner_makes_it_inconclusive_and_is_named() -> None:
     assert world.status["runners"] == {"desired": 3, "ready": 3, "succeeded": 1, "failed": 1}
 
 
+def test_a_runner_that_says_it_failed_is_named_before_its_job_ends() -> None:
+    world = LoadTestWorld()
+    world.reconcile()
+    for _ in range(3):
+        world.ready()
+    world.reconcile()
+    world.report()
+    assert world.run is not None
+    world.run = replace(world.run, failed=2)
+    world.end_run(stopped=False, doubts=("runner 1: engine_died",))
+    world.reconcile()
+    assert world.said("Succeeded") == ("False", "RunnerLost")
+    assert world.status["verdict"] == "Inconclusive"
+
+
 @pytest.mark.parametrize("running", [True, False])
 def test_a_job_deleted_from_outside_fails_it_and_is_not_made_again(running: bool) -> None:
     world = LoadTestWorld()

@@ -194,13 +194,14 @@ def has_place(world: World) -> bool:
 
 
 def refusal(world: World) -> Refusal | None:
-    """Why it is not run at all; once its run is written down, nothing is refused any more."""
+    """Why it is not run at all; once its run is written down, or may be, nothing is refused any more."""
     spec = world.resource.spec
-    if world.run is not None or isinstance(spec, InvalidSpec):
+    if isinstance(spec, InvalidSpec):
         return None
     if world.refusal is not None:
         return world.refusal
-    if world.resource.is_admitted and (world.resource.had_runners or not world.store_answers):
+    written = world.run is not None or world.resource.had_runners or not world.store_answers
+    if world.resource.is_admitted and written:
         return None
     where = target(spec.url, world.terms.fence)
     return where if isinstance(where, Refusal) else None
@@ -253,16 +254,16 @@ def interruption(world: World, spec: LoadTestSpec, run: Run) -> Trouble | None:
     if not job.owned:
         return _conflict(world)
     if job.state is not JobState.ACTIVE:
-        return _DELETED if job.state is JobState.LEAVING else _failed(world, job, run)
+        return _DELETED if job.state is JobState.LEAVING else _failed(world, job.reason, run)
+    if run.start_at is not None:
+        return _failed(world, "", run) if run.is_over and run.failed else None
     return _late(world, spec, run, job)
 
 
 def _late(world: World, spec: LoadTestSpec, run: Run, job: RunnerJob) -> Trouble | None:
     """The Job is as it should be, but its runners may not have become ready in time."""
     late = world.now - job.created_at > timedelta(seconds=spec.startup_deadline_s)
-    if run.start_at is not None or not (late or run.is_over):
-        return None
-    return first(world.troubles) or _not_ready(run, spec)
+    return (first(world.troubles) or _not_ready(run, spec)) if late or run.is_over else None
 
 
 def _conflict(world: World) -> Trouble:
@@ -284,13 +285,13 @@ def _missing(world: World, spec: LoadTestSpec, run: Run) -> Trouble | None:
     return Trouble("JobNotCreated", f"the Job of the runners could not be made within {spec.startup_deadline_s} s")
 
 
-def _failed(world: World, job: RunnerJob, run: Run) -> Trouble:
-    """The Job ended and somebody has not reported."""
+def _failed(world: World, reason: str, run: Run) -> Trouble:
+    """The Job or the run ended and somebody has not reported."""
     why = first(world.troubles)
     if why is not None:
         return why
     missing = run.wanted - run.reported
-    said = f": {job.reason}" if job.reason else ""
+    said = f": {reason}" if reason else ""
     return Trouble("RunnerLost", f"{missing} of {run.wanted} runners ended without a report{said}")
 
 
