@@ -224,7 +224,6 @@ _RANKS = (Phase.PENDING, Phase.SCHEDULED, Phase.ACTIVE, Phase.SETTLING, Phase.FA
 
 
 def later(told: Phase, now: Phase) -> Phase:
-    """The phase to tell: never an earlier one than was told before, and what ended stays ended."""
-    if told not in _RANKS:
-        return told
-    return now if now not in _RANKS or _RANKS.index(now) >= _RANKS.index(told) else told
+    """The phase to tell: never an earlier one than was told before; an end is one only while the record says so."""
+    in_order = told in _RANKS and now in _RANKS
+    return told if in_order and _RANKS.index(now) < _RANKS.index(told) else now

@@ -14,6 +14,7 @@ from palio_operator.resources import owner_reference, owns
 _USELESS_TO_REPEAT = 42
 _CONTAINER = "settle"
 _UID = 65532
+_ENDING_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ def manifest(name: str, meta: Meta, payout: Payout, run: PayoutRun) -> dict[str,
             ]},
             "template": {
                 "metadata": {"labels": {**dict(run.labels), **labels(meta)}},
-                "spec": _pod(meta, run),
+                "spec": _pod(meta, payout, run),
             },
         },
     }  # fmt: skip
@@ -71,15 +72,19 @@ def labels(meta: Meta) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _pod(meta: Meta, run: PayoutRun) -> dict[str, Any]:
+def _pod(meta: Meta, payout: Payout, run: PayoutRun) -> dict[str, Any]:
+    patience_s = max(0, payout.active_deadline_s - _ENDING_S)  # it waits for the database as long as it may run
     container = {
         "name": _CONTAINER,
         "image": run.image,
         "imagePullPolicy": run.pull_policy,
         "command": ["python", "-m", "palio_tournament", "retry" if meta.attempt else "settle", meta.record_id],
-        "env": [{"name": "PALIO_DATABASE_URL", "valueFrom": {
-            "secretKeyRef": {"name": run.database_secret, "key": run.database_key},
-        }}],
+        "env": [
+            {"name": "PALIO_PATIENCE_S", "value": str(patience_s)},
+            {"name": "PALIO_DATABASE_URL", "valueFrom": {
+                "secretKeyRef": {"name": run.database_secret, "key": run.database_key},
+            }},
+        ],
         "resources": {
             "requests": {"cpu": "20m", "memory": "96Mi"}, "limits": {"cpu": "1", "memory": "512Mi"},
         },

@@ -61,6 +61,15 @@ class Records:
             raise StoreAway(f"withdrawing was answered by {reply.status}")
 
 
+_FIELDS = {
+    "name": "displayName", "game_id": "game", "start_time": "startTime", "end_time": "endTime",
+    "keep": "scoring.aggregation", "order": "scoring.order", "ties": "scoring.tieBreak", "entry": "entry.policy",
+    "max_participants": "entry.maxParticipants", "prize_pool": "prizePool",
+    "settlement_delay_s": "settlementDelaySeconds", "rank_first": "rankFrom", "rank_last": "rankTo",
+}  # fmt: skip
+"""What the record's fields are called in a resource."""
+
+
 def document(meta: Meta, spec: TournamentSpec) -> dict[str, Any]:
     """A resource as the tournament service takes it."""
     wanted: dict[str, Any] = {
@@ -84,12 +93,18 @@ def _path(record_id: str) -> str:
 
 
 def _refusal(problem: dict[str, Any]) -> Refusal:
-    """Why, as a reason of `Accepted`."""
+    """Why, as a reason of `Accepted`, in the words of whoever wrote the resource."""
     code = str(problem.get("code", ""))
     places = [(str(one.get("pointer")), str(one.get("detail"))) for one in problem.get("errors") or []]
     if ("/end_time", _IN_PAST) in places:
         message = "endTime is already past; a tournament that was never open cannot be played: set a later one"
         return Refusal("EndTimeInPast", message)
-    where = "; ".join(f"{pointer.removeprefix('/')}: {detail}" for pointer, detail in places)
-    said = str(problem.get("detail", code))
+    where = "; ".join(f"{_field(pointer)}: {detail.removeprefix('Value error, ')}" for pointer, detail in places)
+    said = str(problem.get("detail", code)) if code in _REASONS or not where else "the spec makes no sense"
     return Refusal(_REASONS.get(code, "InvalidSpec"), f"{said} ({where}); correct the resource" if where else said)
+
+
+def _field(pointer: str) -> str:
+    """Where in the resource a place of the record comes from: `/prizes/0/rank_first` → `spec.prizes[0].rankFrom`."""
+    parts = [_FIELDS.get(part, part) for part in pointer.removeprefix("/").split("/")]
+    return "spec." + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts).removeprefix(".")

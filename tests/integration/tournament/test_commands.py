@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,8 @@ from uuid import UUID
 import pytest
 
 from integration.tournament.world import World
+from palio_kit.problems import Unavailable
+from palio_tournament import commands
 
 Run = Callable[..., Awaitable[tuple[int, Any]]]
 
@@ -93,3 +96,19 @@ async def test_a_database_that_is_away_is_worth_a_second_try() -> None:
     printed, _ = await process.communicate()
     assert process.returncode == 75
     assert b'"code":"unavailable"' in printed
+
+
+async def test_a_command_waits_for_a_database_that_is_away_as_long_as_it_may() -> None:
+    tries: list[float] = []
+
+    async def second_time_lucky() -> str:
+        tries.append(time.monotonic())
+        if len(tries) == 1:
+            raise Unavailable
+        return "paid"
+
+    with pytest.raises(Unavailable):
+        await commands._patiently(second_time_lucky, 0)
+    tries.clear()
+    assert await commands._patiently(second_time_lucky, 30) == "paid"
+    assert len(tries) == 2

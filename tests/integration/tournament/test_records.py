@@ -151,6 +151,18 @@ async def test_a_withdrawn_record_is_adopted_only_by_its_namesake(operator: Oper
     assert (answer["record"]["phase"], answer["record"]["revision"], answer["repaired"]) == ("Active", 1, False)
 
 
+async def test_what_was_made_over_rest_is_taken_over_only_from_the_platforms_own_namespace(
+    operator: Operator, world: World
+) -> None:
+    operator.id = (await world.create())["id"]
+    stranger = await operator.ask(adopt=True, source="games/thief", desired_state="Cancelled")
+    assert (stranger.status_code, stranger.json()["code"]) == (409, "record_of_another")
+    assert (await operator.get())["state"] == "open"
+    assert (await operator.ask(source="palio/heir")).status_code == 409
+    heir = await operator.ask(adopt=True, source="palio/heir")
+    assert heir.json()["code"] == "tournament_frozen"  # it may, if it keeps to the rules that people play by
+
+
 async def test_purging_removes_what_was_never_paid_and_hides_what_was(
     operator: Operator, world: World, settler: Settler
 ) -> None:

@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> App:
             api.state.tournaments = Tournaments(
                 database, idempotency, announcer, cluster=cluster, record_wait_s=settings.kubernetes_wait_s
             )
-            api.state.records = Records(database, announcer)
+            api.state.records = Records(database, announcer, settings.kubernetes_namespace)
             sweeper = _sweeper(settings, database, announcer, Settler(settling))
             await stack.enter_async_context(running("sweeper", sweeper.step))
             await stack.enter_async_context(running("joined", announcer.tell_joined))

@@ -1,14 +1,17 @@
 """Commands over one tournament's record: `settle`, `retry`, `verify`, `reopen`. A payout job runs one of the first two.
 
 Each prints one line of JSON. Exit code 0: as asked; 1: a record does not verify; 42: repeating it will not help;
-75: try again later (EX_TEMPFAIL). They need nothing but `PALIO_DATABASE_URL`.
+75: try again later (EX_TEMPFAIL). They need `PALIO_DATABASE_URL`; with
+`PALIO_PATIENCE_S` they wait so long for a database that is away.
 """
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -23,6 +26,9 @@ from palio_tournament.settlement import Settler
 FAILED, USELESS_TO_REPEAT, TRY_LATER = 1, 42, 75
 USAGE = "usage: python -m palio_tournament [settle|retry|verify|reopen TOURNAMENT_ID]"
 
+_PAUSE_MIN_S, _PAUSE_MAX_S = 1.0, 15.0
+
+T = TypeVar("T")
 Command = Callable[[Settler, UUID], Awaitable[tuple[dict[str, Any], int]]]
 
 
@@ -70,8 +76,25 @@ def main(arguments: Sequence[str]) -> int:
 async def _run(command: Command, tournament_id: UUID, settings: CommandSettings) -> tuple[dict[str, Any], int]:
     async with postgres.connect(for_settlement(settings, 1)) as database:
         try:
-            return await command(Settler(database), tournament_id)
+            return await _patiently(partial(command, Settler(database), tournament_id), settings.patience_s)
         except Problem as problem:
             again = isinstance(problem, Unavailable | NotYetDue)
             answer = {"tournament_id": tournament_id, "code": problem.code, "detail": problem.detail}
             return answer, TRY_LATER if again else USELESS_TO_REPEAT
+
+
+async def _patiently(attempt: Callable[[], Awaitable[T]], patience_s: float) -> T:
+    """Try until the database answers, or time is up. Every command may be repeated: each looks at what is there.
+
+    Raises:
+        Unavailable: it was away to the end.
+    """
+    deadline, pause_s = time.monotonic() + patience_s, _PAUSE_MIN_S
+    while True:
+        try:
+            return await attempt()
+        except Unavailable:
+            if time.monotonic() + pause_s > deadline:
+                raise
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, _PAUSE_MAX_S)

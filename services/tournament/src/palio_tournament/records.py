@@ -31,6 +31,8 @@ class Records:
 
     database: Database
     announcer: Announcer
+    home: str
+    """The platform's own namespace: only there may a resource take over what was made over REST."""
 
     async def get(self, tournament_id: UUID) -> models.RecordAnswer:
         """The record as it is now.
@@ -55,7 +57,7 @@ class Records:
         async with self.database.transaction() as connection:
             await store.lock_record(connection, tournament_id)
             before = await _answer(connection, tournament_id)
-            repaired = await _write(connection, tournament_id, request)
+            repaired = await _write(connection, tournament_id, request, self.home)
             after = await _answer(connection, tournament_id)
         assert after is not None
         await self._tell(before, after)
@@ -91,7 +93,7 @@ class Records:
             await self.announcer.tell_phases()
 
 
-async def _write(connection: Connection, tournament_id: UUID, request: models.PutRecord) -> bool:
+async def _write(connection: Connection, tournament_id: UUID, request: models.PutRecord, home: str) -> bool:
     """True if a repair was needed."""
     claim = Claim(UUID(request.owner), request.source, request.revision)
     kept = await store.tournament(connection, tournament_id)
@@ -100,7 +102,7 @@ async def _write(connection: Connection, tournament_id: UUID, request: models.Pu
         await _insert(connection, tournament_id, request, claim)
         repaired = False
     else:
-        adopted = _adopted(facts, claim, adopt=request.adopt)
+        adopted = _adopted(facts, claim, home, adopt=request.adopt)
         if claim.revision < facts.revision and not adopted:
             return False
         anew = adopted or claim.revision > facts.revision
@@ -118,13 +120,13 @@ async def _insert(connection: Connection, tournament_id: UUID, request: models.P
     await store.claim(connection, tournament_id, claim)
 
 
-def _adopted(facts: store.RecordFacts, claim: Claim, *, adopt: bool) -> bool:
+def _adopted(facts: store.RecordFacts, claim: Claim, home: str, *, adopt: bool) -> bool:
     if facts.owner == claim.owner:
         return False
     if facts.owner is not None and not (adopt and facts.source == claim.source):
         raise RecordOfAnother
-    if facts.owner is None and not adopt:
-        raise RecordOfAnother("The record was made over REST; a resource takes it over only by adopting it.")
+    if facts.owner is None and not (adopt and claim.source.startswith(f"{home}/")):
+        raise RecordOfAnother(f"The record was made over REST; only a resource in {home} that adopts it takes it over.")
     return True
 
 

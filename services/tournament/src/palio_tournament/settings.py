@@ -31,6 +31,7 @@ class CommandSettings(DatabaseSettings):
     """What the commands can be told."""
 
     service: str = Field("tournament", description="this service's name")
+    patience_s: float = Field(0.0, ge=0, le=86_400, description="how long to try again while the database is away")
 
 
 def for_settlement(settings: DatabaseSettings, connections: int) -> DatabaseSettings:
