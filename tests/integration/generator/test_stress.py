@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -94,7 +94,13 @@ async def in_phase(client: httpx2.AsyncClient, run_id: str, *phases: str, within
 
 
 def engines() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children(recursive=True) if str(STUB) in child.cmdline()]
+    """Those that run; one that has ended and was not waited for yet does not."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if str(STUB) in child.cmdline():
+                found.append(child)
+    return found
 
 
 async def test_a_run_ends_with_a_verdict_its_series_and_its_environment(start: Start) -> None:
