@@ -19,8 +19,6 @@ from palio_operator.models import (
 from palio_operator.resources import FALSE, TRUE, UNKNOWN, Condition, InvalidSpec, rfc3339
 from palio_operator.telling import Worth, shown
 
-_AWAY = "the tournament service does not answer; it is asked again"
-
 
 def describe(world: World) -> dict[str, Any]:
     """The status to be told, with `lastTransitionTime` left to `telling.stamped`."""
@@ -81,12 +79,12 @@ def _accepted(world: World) -> Condition:
     told = world.resource.condition("Accepted")
     if told is not None and world.resource.observed_generation == world.meta.generation:
         return told
-    return Condition("Accepted", UNKNOWN, "NotYetChecked", _AWAY)
+    return Condition("Accepted", UNKNOWN, "NotYetChecked", _away(world))
 
 
 def _synced(world: World) -> Condition:
     if not world.store_answers:
-        return Condition("RecordSynced", FALSE, "StoreUnavailable", _AWAY)
+        return Condition("RecordSynced", FALSE, "StoreUnavailable", _away(world))
     record = world.own
     if record is None or record.revision != world.meta.generation:
         return Condition("RecordSynced", FALSE, "NotWritten", "this generation is not written down; see Accepted")
@@ -122,7 +120,7 @@ def _window(record: Record) -> Condition:
 def _prizes(world: World) -> Condition:
     record = world.own
     if not world.store_answers:
-        return Condition("PrizesAwarded", UNKNOWN, "StoreUnavailable", _AWAY)
+        return Condition("PrizesAwarded", UNKNOWN, "StoreUnavailable", _away(world))
     if record is None:
         return Condition("PrizesAwarded", UNKNOWN, "NotDue", "there is no record")
     if record.complete:
@@ -206,3 +204,7 @@ WORTH = Worth({
     ("Ready", "ReconciliationPaused"): False, ("Ready", "Deleting"): False,
 }, {"WithinWindow": "Opened", "JobRunning": "PayoutStarted", "JobFailed": "PayoutFailed"})  # fmt: skip
 """Which of its conditions are worth an event."""
+
+
+def _away(world: World) -> str:
+    return f"the tournament service {world.trouble}; it is asked again"

@@ -44,6 +44,8 @@ class World:
     now: datetime
     resource: Resource
     store_answers: bool = True
+    trouble: str = "does not answer"
+    """What a service does that gives no answer, in words that go on after its name."""
     record: Record | None = None
     job: PayoutJob | None = None
     refusal: Refusal | None = None

@@ -44,7 +44,7 @@ class _Run:
     done: set[Action] = field(default_factory=set)
     refusal: Refusal | None = None
     repaired: bool = False
-    away: bool = False
+    away: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,12 @@ class Reconciler:
 
     async def _with_record(self, world: World, run: _Run) -> World:
         if run.away:
-            return replace(world, store_answers=False)
+            return replace(world, store_answers=False, trouble=run.away)
         try:
             return replace(world, record=await self.records.get(world.meta.record_id))
         except StoreAway as error:
             log.warning("store_away", tournament=world.meta.source, error=str(error))
-            return replace(world, store_answers=False)
+            return replace(world, store_answers=False, trouble=str(error))
 
     async def _advance(self, world: World, run: _Run) -> Outcome | None:
         """Do the plan's first new step, so that the next is planned anew; None if there is more to do."""
@@ -126,7 +126,7 @@ class Reconciler:
             await self._do(action, world, run)
         except StoreAway as error:
             log.warning("store_away", tournament=world.meta.source, error=str(error))
-            run.away = True
+            run.away = str(error)
         except KubernetesAway as error:  # among others: nothing can be created in a namespace that is being deleted
             log.warning("step_failed", step=type(action).__name__, tournament=world.meta.source, error=str(error))
 

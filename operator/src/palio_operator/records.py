@@ -5,7 +5,7 @@ from typing import Any
 from palio_kit.http import Peer
 from palio_operator.models import Meta, Record, Refusal, TournamentSpec
 from palio_operator.resources import rfc3339
-from palio_operator.stores import ERRORS, Store, StoreAway, document_of, json_of
+from palio_operator.stores import ERRORS, Store, StoreAway, document_of, json_of, refusal_of
 
 _NOT_FOUND = 404
 _REFUSALS = (404, 409, 422)
@@ -58,7 +58,7 @@ class Records:
         query = f"?owner={meta.uid}&purge={'true' if purge else 'false'}"
         reply = await self._store.send("DELETE", _path(meta.record_id) + query)
         if reply.status >= ERRORS:
-            raise StoreAway(f"withdrawing was answered by {reply.status}")
+            raise StoreAway(refusal_of(reply))
 
 
 _FIELDS = {

@@ -5,13 +5,21 @@ from typing import Any
 import msgspec
 
 from palio_kit.http import Peer, Reply
+from palio_kit.logs import logger
 from palio_kit.problems import Unavailable
 
+log = logger(__name__)
+
 ERRORS = 400
+_NOT_KNOWN_TO_IT = (401, 403)
+_SHOWN_BYTES = 200
 
 
 class StoreAway(Exception):
-    """The service does not answer, or not what was asked; it may or may not have done it."""
+    """The service does not answer, or not what was asked; it may or may not have done it.
+
+    Its text goes on after the service's name, and is the same as long as the trouble is.
+    """
 
 
 class Store:
@@ -32,7 +40,7 @@ class Store:
                 headers={"content-type": "application/json"}, safe_to_repeat=True,
             )  # fmt: skip
         except Unavailable as error:
-            raise StoreAway(str(error.detail)) from error
+            raise StoreAway("does not answer") from error
 
 
 def json_of(reply: Reply) -> dict[str, Any]:
@@ -44,7 +52,7 @@ def json_of(reply: Reply) -> dict[str, Any]:
     try:
         return msgspec.json.decode(reply.body, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise StoreAway(f"an answer of status {reply.status} is not JSON") from error
+        raise StoreAway(f"answered {reply.status} and no JSON") from error
 
 
 def document_of(reply: Reply) -> dict[str, Any]:
@@ -54,5 +62,13 @@ def document_of(reply: Reply) -> dict[str, Any]:
         StoreAway: it does not.
     """
     if reply.status >= ERRORS:
-        raise StoreAway(f"it answered {reply.status}: {reply.body[:200]!r}")
+        raise StoreAway(refusal_of(reply))
     return json_of(reply)
+
+
+def refusal_of(reply: Reply) -> str:
+    """An answer that says no, in words that go on after the service's name."""
+    log.warning("store_refused", status=reply.status, body=reply.body[:_SHOWN_BYTES].decode(errors="replace"))
+    if reply.status in _NOT_KNOWN_TO_IT:
+        return f"refuses the operator ({reply.status}): it does not know its token"
+    return f"answered {reply.status}"

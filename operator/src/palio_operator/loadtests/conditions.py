@@ -13,7 +13,6 @@ from palio_operator.loadtests.models import LoadTestSpec, Phase, Results, Run
 from palio_operator.resources import FALSE, TRUE, UNKNOWN, Condition, rfc3339
 from palio_operator.telling import Worth, shown
 
-_AWAY = "the generator service does not answer; it is asked again"
 _KEPT = ("jobName", "runners", "startTime", "completionTime", "results", "verdict")
 
 
@@ -109,7 +108,7 @@ def _ready(world: World, end: Ending | None, *, admitted: bool) -> Condition:
     if not (admitted or has_place(world)):
         return _queued(world)
     if world.resource.is_admitted and not world.store_answers:
-        return Condition("Ready", FALSE, "StoreUnavailable", _AWAY)
+        return Condition("Ready", FALSE, "StoreUnavailable", _away(world))
     return _at_work(world)
 
 
@@ -142,7 +141,9 @@ def _runners_ready(world: World, end: Ending | None) -> Condition:
     if end is not None:
         return Condition("RunnersReady", FALSE, end.reason, end.message)
     if not world.store_answers and world.resource.is_admitted:
-        return world.resource.condition("RunnersReady") or Condition("RunnersReady", UNKNOWN, "StoreUnavailable", _AWAY)
+        return world.resource.condition("RunnersReady") or Condition(
+            "RunnersReady", UNKNOWN, "StoreUnavailable", _away(world)
+        )
     if trouble is not None:
         return Condition("RunnersReady", FALSE, trouble.reason, trouble.message)
     if run is None or world.own_job is None:
@@ -205,3 +206,7 @@ WORTH = Worth(
     {},
 )  # fmt: skip
 """Which of its conditions are worth an event."""
+
+
+def _away(world: World) -> str:
+    return f"the generator service {world.trouble}; it is asked again"

@@ -61,6 +61,8 @@ class World:
     terms: Terms
     ahead: int | None = None
     store_answers: bool = True
+    trouble: str = "does not answer"
+    """What a service does that gives no answer, in words that go on after its name."""
     run: Run | None = None
     job: RunnerJob | None = None
     troubles: tuple[Trouble, ...] = ()

@@ -53,7 +53,7 @@ class _Turn:
 
     done: set[Action] = field(default_factory=set)
     refusal: Refusal | None = None
-    away: bool = False
+    away: str = ""
     hindrance: str = ""
     ended: bool = False
 
@@ -122,12 +122,12 @@ class Reconciler:
 
     async def _with_run(self, world: World, turn: _Turn) -> World:
         if turn.away:
-            return replace(world, store_answers=False)
+            return replace(world, store_answers=False, trouble=turn.away)
         try:
             return replace(world, run=await self.runs.get(world.meta.uid))
         except StoreAway as error:
             log.warning("store_away", loadtest=world.meta.source, error=str(error))
-            return replace(world, store_answers=False)
+            return replace(world, store_answers=False, trouble=str(error))
 
     async def _advance(self, world: World, turn: _Turn) -> Outcome | None:
         """Do the plan's first new step, so that the next is planned anew; None if there is more to do."""
@@ -162,7 +162,7 @@ class Reconciler:
             turn.refusal = refused.refusal
         except StoreAway as error:
             log.warning("store_away", error=str(error), **told)
-            turn.away = True
+            turn.away = str(error)
         except KubernetesAway as error:  # among others: nothing can be created in a namespace that is being deleted
             log.warning("step_failed", error=str(error), **told)
             turn.hindrance = f"{error}; it is tried again"

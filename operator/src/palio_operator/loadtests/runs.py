@@ -5,7 +5,7 @@ from typing import Any
 from palio_kit.http import Peer
 from palio_operator.loadtests.fence import Target
 from palio_operator.loadtests.models import LoadTestSpec, Meta, Refusal, Run
-from palio_operator.stores import ERRORS, Store, StoreAway, document_of, json_of
+from palio_operator.stores import ERRORS, Store, StoreAway, document_of, json_of, refusal_of
 
 _NOT_FOUND, _CONFLICT = 404, 409
 _REFUSALS = (400, 422)
@@ -66,7 +66,7 @@ class Runs:
     async def _tell(self, path: str, body: dict[str, Any] | None) -> None:
         reply = await self._store.send("POST", path, body)
         if reply.status >= ERRORS and reply.status not in (_NOT_FOUND, _CONFLICT):
-            raise StoreAway(f"{path} was answered by {reply.status}: {reply.body[:200]!r}")
+            raise StoreAway(refusal_of(reply))
 
 
 def document(meta: Meta, spec: LoadTestSpec, target: Target) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def _run(told: dict[str, Any]) -> Run:
     try:
         return Run.parse(told)
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreAway(f"its answer is not a run: {error!r}") from error
+        raise StoreAway(f"does not answer with a run: {error!r}") from error
 
 
 def _why(problem: dict[str, Any]) -> str:
