@@ -93,7 +93,7 @@ class ResourceStage:
         found = {one["type"]: f"{one['status']}/{one['reason']}" for one in status.get("conditions", [])}
         return found | {"phase": status.get("phase", "")}
 
-    async def wait_for(self, name: str, *, within_s: float = 20, **wanted: str) -> dict[str, str]:
+    async def wait_for(self, name: str, *, within_s: float = 40, **wanted: str) -> dict[str, str]:
         """Wait until the status says so."""
 
         async def says_so() -> dict[str, str] | None:
