@@ -245,6 +245,21 @@ async def test_two_operators_at_once_make_one_job(stage: LoadStage, operate: Ope
         await stage.wait_for("twins", phase="Succeeded")
 
 
+async def test_one_that_is_deleted_goes_after_its_pods(stage: LoadStage, operate: Operate) -> None:
+    async with operate():
+        uid = await stage.apply("leaving")
+        await stage.job_of("leaving", uid)
+        await stage.wait_for("leaving", RunnersReady="False/ImagePullBackOff")
+        await stage.delete("leaving")
+        await stage.gone("leaving", within_s=PODS_GONE_S)
+        assert await stage.job(stage.job_name("leaving", uid)) is None
+        pods = await client.CoreV1Api(stage.api).list_namespaced_pod(
+            stage.namespace, label_selector=f"palio.gg/loadtest-uid={uid}"
+        )
+        assert pods.items == []
+    assert stage.runs.told[uid]["phase"] == "stopped"
+
+
 async def test_the_pods_keep_the_restricted_standard(stage: LoadStage, operate: Operate, cluster: Cluster) -> None:
     """The API server refuses what does not, if the namespace enforces it: then there would be no pods in trouble."""
     label = "pod-security.kubernetes.io/enforce=restricted"
