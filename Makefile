@@ -6,6 +6,7 @@ PYTHON ?= python3
 BOOTSTRAP := $(PYTHON) tools/bootstrap.py
 BIN := .venv/bin
 SOURCES := $(wildcard libs/*/src services/*/src operator/src)
+SCRIPTS := .ci/run $(wildcard charts/*/files/*.sh) hack/node/rootfs/usr/local/bin/entrypoint
 
 .PHONY: help demo stop clean up down kubeconfig test test-unit test-int test-contract test-ui test-chaos test-chart \
 	test-crds test-operator test-e2e bench check fmt ui crds lock setup dev
@@ -71,6 +72,7 @@ check: dev ## Check formatting, lints, types and the direction of imports
 	cd tools && ../$(BIN)/mypy *.py
 	cd hack && ../$(BIN)/mypy *.py
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck $(SCRIPTS)
 	$(BOOTSTRAP) npm run --silent check
 
 fmt: dev ## Format everything
