@@ -68,12 +68,12 @@ def up(name: str, *, private: bool) -> None:
 
 
 def down(name: str) -> None:
-    """Delete the cluster, and end the Docker engine if it was ours and no other cluster needs it."""
+    """Delete the cluster, and end the Docker engine if it was ours and nothing runs in it any more."""
     if engine.answers():
         if name in _clusters():
             _kind("delete", "cluster", "--name", name)
             say(f"removed the cluster {name}")
-        if _clusters():
+        if _clusters() or _docker("ps", "--quiet").strip():
             return
     engine.stop()
 

@@ -99,12 +99,18 @@ def _synced(world: World) -> Condition:
 def _open(world: World) -> Condition:
     record = world.own
     if not world.store_answers:
-        return Condition("Open", UNKNOWN, "StoreUnavailable", "scores count by the database's clock all the same")
+        unknown = Condition("Open", UNKNOWN, "StoreUnavailable", "scores count by the database's clock all the same")
+        return _final(world, "Open") or unknown
     if record is None:
         return Condition("Open", FALSE, "NotStarted", "there is no record")
     if record.state is RecordState.SUSPENDED:
         return Condition("Open", FALSE, "Suspended", "set desiredState to Active to go on; the end does not move")
     return _window(record)
+
+
+def _final(world: World, kind: str) -> Condition | None:
+    """What was told of a tournament that is over: it does not change, whether or not the service answers."""
+    return world.resource.condition(kind) if world.resource.phase in (Phase.COMPLETED, Phase.CANCELLED) else None
 
 
 def _window(record: Record) -> Condition:
@@ -120,7 +126,8 @@ def _window(record: Record) -> Condition:
 def _prizes(world: World) -> Condition:
     record = world.own
     if not world.store_answers:
-        return Condition("PrizesAwarded", UNKNOWN, "StoreUnavailable", _away(world))
+        unknown = Condition("PrizesAwarded", UNKNOWN, "StoreUnavailable", _away(world))
+        return _final(world, "PrizesAwarded") or unknown
     if record is None:
         return Condition("PrizesAwarded", UNKNOWN, "NotDue", "there is no record")
     if record.complete:

@@ -16,11 +16,14 @@ import asyncpg
 import httpx2
 import msgspec
 import pytest
+from typing_extensions import override
 
-from palio_generator import run_routes
+from palio_generator import app, run_routes
 from palio_generator.app import create_app
 from palio_generator.load.plan import Plan, read_plan
+from palio_generator.runs.players import Players
 from palio_generator.settings import Settings
+from palio_kit.http import Peer
 from palio_kit.testing.issuer import Issuer
 from palio_kit.testing.waiting import eventually
 from support.load import report, second
@@ -90,6 +93,41 @@ async def started(store: Store) -> Store:
     assert (await store.ready(0))["wait_s"] is None
     assert 0 < (await store.ready(1))["wait_s"] <= 3
     return store
+
+
+class Maker(Peer):
+    """The user service's part: who asked for which accounts."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    @override
+    async def call(self, method: str, path: str, document: object = None, **_: Any) -> Any:
+        self.asked.append((method, path, document))
+        return {"players": [{"user_id": "u", "access_token": "t"}], "expires_in": 900}
+
+
+async def test_runners_have_accounts_made_for_load_on_this_platform_and_no_other(
+    client_of: Any, make_settings: Any, service_issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = Maker()
+    monkeypatch.setattr(app, "Players", lambda runs, _, gateway_url: Players(runs, maker, gateway_url))
+    async with client_of(create_app, make_settings(Settings, gateway_url="http://gateway:23455/")) as client:
+        ours = Store(client, service_issuer)
+        await ours.put()
+        made = await ours.say("POST", "/players", {"numbers": [3]}, ours.pods)
+        assert made.json()["players"] == [{"user_id": "u", "access_token": "t"}]
+        assert made.headers["cache-control"] == "no-store"
+        assert maker.asked == [("POST", "/internal/v1/virtual-players", {"numbers": [3]})]
+        assert (await ours.say("POST", "/players", {"numbers": [3]})).status_code == 403
+        assert (await ours.say("POST", "/players", {"numbers": list(range(201))}, ours.pods)).status_code == 422
+        theirs = ours.another()
+        await theirs.put(base_url="http://gateway.example:23455")
+        refused = await theirs.say("POST", "/players", {"numbers": [3]}, theirs.pods)
+        assert (refused.status_code, refused.json()["code"]) == (409, "target_elsewhere")
+        await ours.say("POST", "/finish", {"lost": [0, 1], "stopped": False})
+        assert (await ours.say("POST", "/players", {"numbers": [3]}, ours.pods)).json()["code"] == "run_over"
+        assert len(maker.asked) == 1
 
 
 async def test_a_resource_becomes_a_run_and_each_runner_gets_its_share(store: Store) -> None:

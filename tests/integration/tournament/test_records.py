@@ -151,6 +151,11 @@ async def test_a_withdrawn_record_is_adopted_only_by_its_namesake(operator: Oper
     assert (answer["record"]["phase"], answer["record"]["revision"], answer["repaired"]) == ("Active", 1, False)
 
 
+async def test_a_record_that_is_not_there_is_not_adopted(operator: Operator) -> None:
+    answer = await operator.ask(adopt=True)
+    assert (answer.status_code, answer.json()["code"]) == (404, "tournament_not_found")
+
+
 async def test_what_was_made_over_rest_is_taken_over_only_from_the_platforms_own_namespace(
     operator: Operator, world: World
 ) -> None:

@@ -228,7 +228,10 @@ class Simulation:
         assert set(told) == {"Accepted", "RecordSynced", "Open", "PrizesAwarded", "Ready", "Succeeded"}
         record = world.own
         if not world.store_answers:
-            assert told["Open"][0] == "Unknown"
+            over = world.resource.phase in (Phase.COMPLETED, Phase.CANCELLED)
+            for kind in ("Open", "PrizesAwarded"):  # what is over stays as it was told
+                before = world.resource.condition(kind)
+                assert told[kind][0] == (before.status if over and before else "Unknown")
             assert told["RecordSynced"] == ("False", "StoreUnavailable")
             return
         is_open = record is not None and record.state is RecordState.OPEN and record.phase is Phase.ACTIVE

@@ -10,6 +10,7 @@ from palio_generator import gateway, routes, run_routes
 from palio_generator.population import Tools
 from palio_generator.roster import Roster
 from palio_generator.runs.local import LocalRuns
+from palio_generator.runs.players import Players
 from palio_generator.runs.resources import Resources
 from palio_generator.runs.service import Runs
 from palio_generator.runs.stress import Stress
@@ -46,9 +47,9 @@ def create_app(settings: Settings) -> App:
             stack.push_async_callback(app.state.populate.close)
             stack.push_async_callback(app.state.simulating.close)
             cache = await stack.enter_async_context(redis.connect(settings))
-            await _open_runs(
-                app, stack, settings, Runs(database, await stack.enter_async_context(events.publishing(cache)))
-            )
+            runs = Runs(database, await stack.enter_async_context(events.publishing(cache)))
+            app.state.players = Players(runs, peers.peer("user"), settings.gateway_url)
+            await _open_runs(app, stack, settings, runs)
             optional = {"gateway": public.alive, "redis": cache.ping}
             yield Health(required={"postgres": database.ping}, optional=optional, observe=database.observe)
 

@@ -51,6 +51,12 @@ class RunOver(Conflict):
     code, title = "run_over", "The run is over"
 
 
+class TargetElsewhere(Conflict):
+    """The run's load goes to another platform, which gets no tokens of ours."""
+
+    code, title = "target_elsewhere", "The run's target is another platform"
+
+
 class RunNotOver(Conflict):
     """The run goes on; there is nothing to compare or to export yet."""
 

@@ -9,7 +9,15 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from palio_generator.load.plan import RUNNERS_MAX
 from palio_generator.runs import answers
 from palio_generator.runs.answers import StatusAnswer
-from palio_generator.runs.requests import FailedRequest, FinishRequest, PutRun, read_handed_report, read_rows
+from palio_generator.runs.players import Players
+from palio_generator.runs.requests import (
+    FailedRequest,
+    FinishRequest,
+    PlayersRequest,
+    PutRun,
+    read_handed_report,
+    read_rows,
+)
 from palio_generator.runs.service import Runs
 from palio_kit.callers import only
 from palio_kit.wire import Answer, StrictRoute, UuidText
@@ -42,7 +50,13 @@ def _runs(request: Request) -> Runs:
     return runs
 
 
+def _players(request: Request) -> Players:
+    players: Players = request.app.state.players
+    return players
+
+
 WithRuns = Annotated[Runs, Depends(_runs)]
+WithPlayers = Annotated[Players, Depends(_players)]
 
 
 @operator.put("")
@@ -75,6 +89,12 @@ async def get_plan(run_id: RunId, runs: WithRuns, index: Annotated[int, Query(al
     return _json(await runs.plan(UUID(run_id), index))
 
 
+@runner.post("/players")
+async def make_players(run_id: RunId, body: PlayersRequest, players: WithPlayers) -> Response:
+    """Accounts and tokens for virtual users."""
+    return _json(await players.made(UUID(run_id), body.numbers))
+
+
 @runner.post("/runners/{index}/ready")
 async def runner_ready(run_id: RunId, index: Index, runs: WithRuns) -> SignalAnswer:
     """A runner is prepared; asked again until the start is known."""
@@ -102,4 +122,6 @@ async def runner_failed(run_id: RunId, index: Index, body: FailedRequest, runs: 
 
 
 def _json(document: object) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")
+    """Never cached: it may hold tokens."""
+    body = msgspec.json.encode(document)
+    return Response(body, media_type="application/json", headers={"cache-control": "no-store"})

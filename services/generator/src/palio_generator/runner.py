@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import aiohttp
 import msgspec
 import uvloop
 from pydantic import Field
@@ -25,6 +24,7 @@ from palio_generator.load.results import Report, Second
 from palio_generator.runs.doors import Door, Signal
 from palio_generator.runs.driver import Runner
 from palio_generator.runs.local import ENGINE
+from palio_kit import http
 from palio_kit.http import Identity, Peer, problem_of
 from palio_kit.logs import configure, logger
 from palio_kit.problems import Problem
@@ -32,7 +32,7 @@ from palio_kit.problems import Problem
 log = logger(__name__)
 
 _REQUEST_S = 5.0
-_CONNECT_S = 2.0
+_CONNECTIONS_MAX = 4
 _BAD = 400
 
 
@@ -88,8 +88,7 @@ class RemoteRuns(Door):
 
 async def run(surroundings: Surroundings) -> int:
     """Run one runner; the exit code."""
-    timeout = aiohttp.ClientTimeout(total=_REQUEST_S, sock_connect=_CONNECT_S)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    async with http.client(_REQUEST_S, _CONNECTIONS_MAX) as session:
         peer = Peer(session, Identity(surroundings.identity_dir), "generator", surroundings.generator_url.rstrip("/"))
         runner = Runner(RemoteRuns(peer), surroundings.run_id, surroundings.runner, surroundings.engine, os.environ)
         for number in (signal.SIGINT, signal.SIGTERM):

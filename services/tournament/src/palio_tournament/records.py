@@ -53,6 +53,7 @@ class Records:
             Invalid, GameNotFound: it contradicts the catalogue, the clock or itself.
             TournamentFrozen: something changed that may not change any more; nothing was written.
             RecordOfAnother: the record belongs to another resource.
+            TournamentNotFound: there is none to adopt.
         """
         async with self.database.transaction() as connection:
             await store.lock_record(connection, tournament_id)
@@ -99,6 +100,8 @@ async def _write(connection: Connection, tournament_id: UUID, request: models.Pu
     kept = await store.tournament(connection, tournament_id)
     facts = await store.record(connection, tournament_id)
     if kept is None or facts is None:
+        if request.adopt:
+            raise TournamentNotFound("There is no record of that id to take over.")
         await _insert(connection, tournament_id, request, claim)
         repaired = False
     else:

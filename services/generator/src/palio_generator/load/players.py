@@ -1,8 +1,9 @@
 """The virtual users' accounts and tokens.
 
 In the demo profile the user service makes accounts that nobody can log in to, and tokens for them, a few hundred a
-call (it knows the generator by its service identity). Where only the gateway can be reached, they register and log in
-there as people do, at the pace that the gateway's limits allow: about ten a second, which is told and waited for.
+call: it knows the generator by its service identity, and that one asks for the runners of LoadTests. Where only the
+gateway can be reached, they register and log in there as people do, at the pace that the gateway's limits allow: about
+ten a second, which is told and waited for.
 """
 
 import asyncio
@@ -23,7 +24,8 @@ Tell = Callable[[str, int, int], None]
 
 FRESH_S = 120.0
 """Tokens that end sooner are renewed."""
-_CALL_MAX = 200
+MADE_PATH = "/internal/v1/virtual-players"
+MADE_AT_ONCE_MAX = 200
 _SIGN_INS_AT_ONCE = 4
 _RENEWALS_AT_ONCE = 2
 _TAKEN = frozenset({"username_taken", "email_taken"})
@@ -60,30 +62,31 @@ class Accounts(ABC):
 
 
 class MadeAccounts(Accounts):
-    """Accounts made by the user service, one call for many."""
+    """Accounts made by the user service, one call for many; a LoadTest's runner asks the generator at another path."""
 
-    def __init__(self, user: Peer) -> None:
-        self._user = user
+    def __init__(self, maker: Peer, path: str = MADE_PATH) -> None:
+        self._maker = maker
+        self._path = path
 
     @override
     async def enter(self, numbers: Sequence[int], tell: Tell) -> list[Player]:
         players: list[Player] = []
-        for first in range(0, len(numbers), _CALL_MAX):
-            players += await self._made(numbers[first : first + _CALL_MAX])
+        for first in range(0, len(numbers), MADE_AT_ONCE_MAX):
+            players += await self._made(numbers[first : first + MADE_AT_ONCE_MAX])
             tell("accounts", len(players), len(numbers))
         return players
 
     @override
     async def renew(self, players: Sequence[Player]) -> None:
-        for first in range(0, len(players), _CALL_MAX):
-            some = players[first : first + _CALL_MAX]
+        for first in range(0, len(players), MADE_AT_ONCE_MAX):
+            some = players[first : first + MADE_AT_ONCE_MAX]
             for player, renewed in zip(some, await self._made([player.number for player in some]), strict=True):
                 player.token, player.expires_at = renewed.token, renewed.expires_at
 
     async def _made(self, numbers: Sequence[int]) -> list[Player]:
         asked_at = time.monotonic()
-        answer: dict[str, Any] = await self._user.call(
-            "POST", "/internal/v1/virtual-players", {"numbers": list(numbers)}, safe_to_repeat=True
+        answer: dict[str, Any] = await self._maker.call(
+            "POST", self._path, {"numbers": list(numbers)}, safe_to_repeat=True
         )
         expires_at = asked_at + answer["expires_in"]
         return [

@@ -20,11 +20,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from typing_extensions import override
 
 from palio_generator.domain import Game
+from palio_generator.errors import TargetElsewhere
 from palio_generator.gateway import Gateway, Token, key_of
 from palio_generator.load.plan import Plan, Scenario
 from palio_generator.load.players import Accounts, MadeAccounts, Player, RegisteredAccounts, Tell
 from palio_generator.load.schedule import MIXTURES, Kind, Traffic
 from palio_generator.load.targets import Place
+from palio_kit import http
 from palio_kit.http import Identity, Peer
 from palio_kit.problems import Problem
 
@@ -48,8 +50,10 @@ class Surroundings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PALIO_", frozen=True, extra="ignore")
 
-    user_url: str | None = Field(None, description="the user service; left out, players register at the gateway")
-    identity_dir: Path | None = Field(None, description="service tokens of the generator, one file per callee")
+    user_url: str | None = Field(None, description="the user service; without it players register at the gateway")
+    generator_url: str | None = Field(None, description="the generator, which a LoadTest's runner asks for players")
+    run_id: UUID | None = Field(None, description="the LoadTest's")
+    identity_dir: Path | None = Field(None, description="service tokens, one file per callee")
     commit: str = Field("", description="of the code that runs")
 
 
@@ -96,7 +100,8 @@ async def opened(plan: Plan, place: Place, surroundings: Surroundings, tell: Tel
         gateway = Gateway(session, place.target.origin + place.target.path, patience_s=_PATIENCE_S)
         accounts = await _accounts(stack, gateway, surroundings)
         game = await _game(gateway, plan.game_id)
-        players = {player.number: player for player in await accounts.enter(list(plan.own_users), tell)}
+        accounts, entered = await _entered(accounts, RegisteredAccounts(gateway), list(plan.own_users), tell)
+        players = {player.number: player for player in entered}
         work = _Work(plan, gateway, game, players, tell)
         await work.give_first_scores()
         tournament_id = await work.tournament() if plan.scenario is Scenario.TOURNAMENT_RUSH else None
@@ -106,11 +111,28 @@ async def opened(plan: Plan, place: Place, surroundings: Surroundings, tell: Tel
 
 
 async def _accounts(stack: AsyncExitStack, gateway: Gateway, surroundings: Surroundings) -> Accounts:
-    if surroundings.user_url is None or surroundings.identity_dir is None:
+    if surroundings.identity_dir is None:
         return RegisteredAccounts(gateway)
-    timeout = aiohttp.ClientTimeout(total=_REQUEST_S)
-    session = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
-    return MadeAccounts(Peer(session, Identity(surroundings.identity_dir), "user", surroundings.user_url))
+    session = await stack.enter_async_context(http.client(_REQUEST_S, _CONNECTIONS_MAX))
+    identity = Identity(surroundings.identity_dir)
+    if surroundings.run_id is not None and surroundings.generator_url is not None:
+        peer = Peer(session, identity, "generator", surroundings.generator_url.rstrip("/"))
+        return MadeAccounts(peer, f"/internal/v1/loadtests/{surroundings.run_id}/players")
+    if surroundings.user_url is not None:
+        return MadeAccounts(Peer(session, identity, "user", surroundings.user_url.rstrip("/")))
+    return RegisteredAccounts(gateway)
+
+
+async def _entered(
+    accounts: Accounts, registered: Accounts, numbers: Sequence[int], tell: Tell
+) -> tuple[Accounts, list[Player]]:
+    """The players, and who made them: where none are made for that target they register there."""
+    try:
+        return accounts, await accounts.enter(numbers, tell)
+    except Problem as problem:
+        if problem.code != TargetElsewhere.code:
+            raise
+    return registered, await registered.enter(numbers, tell)
 
 
 async def _game(gateway: Gateway, game_id: str | None) -> Game:

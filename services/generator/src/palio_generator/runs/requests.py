@@ -9,6 +9,7 @@ from pydantic import Field
 
 from palio_generator.load.histograms import Histogram
 from palio_generator.load.plan import DURATION_MAX_S, RATE_MAX, RUNNERS_MAX, USERS_MAX, Plan, PlanRefused, Scenario
+from palio_generator.load.players import MADE_AT_ONCE_MAX
 from palio_generator.load.results import Report, Second, read_report
 from palio_generator.load.verdicts import Metric, Side, Threshold
 from palio_generator.runs.doors import ROWS_AT_ONCE_MAX
@@ -120,6 +121,15 @@ class FinishRequest(Wire):
         tuple[Annotated[int, Field(ge=0, lt=RUNNERS_MAX)], ...], Field(max_length=RUNNERS_MAX, strict=False)
     ] = ()
     stopped: bool = False
+
+
+class PlayersRequest(Wire):
+    """The numbers of virtual users that need accounts."""
+
+    numbers: Annotated[
+        tuple[Annotated[int, Field(ge=0, lt=USERS_MAX)], ...],
+        Field(min_length=1, max_length=MADE_AT_ONCE_MAX, strict=False),
+    ]
 
 
 class FailedRequest(Wire):
