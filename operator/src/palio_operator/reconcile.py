@@ -29,12 +29,9 @@ from palio_operator.records import Records, Refused
 from palio_operator.resources import TOURNAMENT
 from palio_operator.stores import StoreAway
 from palio_operator.telling import notices, stamped
-from palio_operator.turns import Outcome, Turns
+from palio_operator.turns import STEPS_MAX, Outcome, Turns
 
 log = logger(__name__)
-
-_STEPS_MAX = 8
-"""More than any path needs; a plan that still wants to act then waits for the next reconciliation."""
 
 
 @dataclass(slots=True)
@@ -68,7 +65,7 @@ class Reconciler:
 
     async def _reconcile(self, namespace: str, name: str, uid: str) -> Outcome:
         run = _Run()
-        for _ in range(_STEPS_MAX):
+        for _ in range(STEPS_MAX):
             world = await self._look(namespace, name, uid, run)
             if world is None:
                 return Outcome(0.0, released=True)

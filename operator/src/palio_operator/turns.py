@@ -11,6 +11,9 @@ from palio_operator.resources import Kind
 _AT_ONCE = 16
 """Reconciliations of a kind at the same time: a restart with a thousand resources must not flood those it asks."""
 
+STEPS_MAX = 8
+"""More than any path needs; a plan that still wants to act then waits for the next reconciliation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -19,6 +19,7 @@ from support.toy.app import create_app
 from support.toy.settings import Settings
 
 GET = b"GET /process HTTP/1.1\r\nhost: toy\r\n"
+FREED_WITHIN_S = 10
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -153,16 +154,16 @@ def test_a_body_in_many_pieces_does_not_add_up(port: int) -> None:
 def test_a_head_that_does_not_arrive_is_a_timeout(
     monkeypatch: pytest.MonkeyPatch, port: int, begun: bytes, more: bytes
 ) -> None:
-    monkeypatch.setattr(door, "HEAD_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(door, "HEAD_TIMEOUT_S", 2.0)
     with connected(port) as client:
         client.send(GET + b"\r\n")
         assert client.answer()[0] == 200
         client.send(begun)
-        time.sleep(0.2)
+        time.sleep(1.0)
         client.send(more)  # more of it gives no more time
         began = time.monotonic()
         assert_problem(client, 408, "request_timeout")
-        assert time.monotonic() - began < 0.35
+        assert time.monotonic() - began < 1.9
 
 
 def test_a_request_that_came_in_pieces_leaves_no_deadline_behind(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
@@ -221,10 +222,16 @@ def test_one_connection_more_than_are_taken_is_told_to_come_back(port: int) -> N
         with connected(port) as fourth:
             fourth.send(GET + b"\r\n")
             assert assert_problem(fourth, 503, "too_many_connections")["retry-after"] == "1"
-    time.sleep(0.1)
-    with connected(port) as again:
-        again.send(GET + b"\r\n")
-        assert again.answer()[0] == 200
+    deadline = time.monotonic() + FREED_WITHIN_S
+    while status_of_one_more(port) != 200:
+        assert time.monotonic() < deadline, "no place came free"
+        time.sleep(0.02)
+
+
+def status_of_one_more(port: int) -> int:
+    with connected(port) as client:
+        client.send(GET + b"\r\n")
+        return client.answer()[0]
 
 
 async def _accepting(scope: Scope, receive: Receive, send: Send) -> None:

@@ -38,13 +38,10 @@ from palio_operator.loadtests.runs import Refused, Runs
 from palio_operator.resources import LOADTEST
 from palio_operator.stores import StoreAway
 from palio_operator.telling import notices, stamped
-from palio_operator.turns import Outcome, Turns
+from palio_operator.turns import STEPS_MAX, Outcome, Turns
 from palio_operator.watching import Places
 
 log = logger(__name__)
-
-_STEPS_MAX = 8
-"""More than any path needs; a plan that still wants to act then waits for the next reconciliation."""
 
 
 @dataclass(slots=True)
@@ -81,7 +78,7 @@ class Reconciler:
 
     async def _reconcile(self, namespace: str, name: str, uid: str) -> Outcome:
         turn = _Turn()
-        for _ in range(_STEPS_MAX):
+        for _ in range(STEPS_MAX):
             resource = await self._resource(namespace, name, uid)
             if resource is None:
                 return Outcome(0.0, released=True)

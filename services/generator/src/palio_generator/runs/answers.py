@@ -10,6 +10,7 @@ from palio_generator.load.plan import Scenario
 from palio_generator.load.results import Endpoint, Report, Second
 from palio_generator.load.verdicts import Check, Metric, Side, Verdict
 from palio_generator.runs import sums
+from palio_generator.runs.doors import Preparing
 from palio_generator.runs.store import Run
 from palio_kit.wire import Answer, Instant, UuidText
 
@@ -197,13 +198,13 @@ def run_of(run: Run) -> RunAnswer:
     return RunAnswer.model_validate(_run(run))
 
 
-def detail_of(run: Run, series: Sequence[Second], preparing: object | None) -> RunDetailAnswer:
+def detail_of(run: Run, series: Sequence[Second], preparing: Preparing | None) -> RunDetailAnswer:
     """A run with everything people read."""
     report = run.report
     return RunDetailAnswer.model_validate(
         _run(run)
         | {
-            "preparing": None if preparing is None or run.is_over else asdict(preparing),  # type: ignore[call-overload]
+            "preparing": None if preparing is None or run.is_over else asdict(preparing),
             "series": [told(row) for row in series],
             "report": None if report is None else _report(report),
             "environment": None if report is None or not report.environment.cores else asdict(report.environment),

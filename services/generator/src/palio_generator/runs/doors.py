@@ -23,6 +23,15 @@ class Signal:
     stop: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """How far a runner's preparing is."""
+
+    what: str
+    done: int
+    total: int
+
+
 class Door(Protocol):
     """The store, as one run's runner sees it. Each call raises `Problem`; 503 is worth another try."""
 

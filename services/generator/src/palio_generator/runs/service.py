@@ -12,7 +12,7 @@ from palio_generator.errors import RunChanged, RunnerNotFound, RunNotFound, RunO
 from palio_generator.load.plan import DURATION_MAX_S, Plan
 from palio_generator.load.results import Report, Second
 from palio_generator.runs import answers, rules, store, sums
-from palio_generator.runs.doors import DETAIL_CHARS_MAX, Door, Signal
+from palio_generator.runs.doors import DETAIL_CHARS_MAX, Door, Preparing, Signal
 from palio_generator.runs.store import Kept, Run, Wanted
 from palio_kit.events import Publisher
 from palio_kit.logs import logger
@@ -24,15 +24,6 @@ log = logger(__name__)
 _STOP = Signal(None, stop=True)
 _PREPARING_MAX = 100
 LOST = "lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Preparing:
-    """How far a runner's preparing is."""
-
-    what: str
-    done: int
-    total: int
 
 
 @dataclass(slots=True)
